@@ -1,0 +1,77 @@
+# flinks-landing: `make` prints this list. Needs CPython 3.13 and make; everything else is installed below .venvs/.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+
+# A shim of a version manager may be on PATH and still not run: ask each candidate who it is.
+PYTHON ?= $(shell for c in python3.13 python3 "$$HOME"/.pyenv/versions/3.13.*/bin/python3.13; do \
+  "$$c" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
+  && "$$c" -c 'import sys; print(sys.executable)' && break; done)
+VENVS := .venvs
+UV := $(VENVS)/tools/bin/uv
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+say = @printf '%s\n' "$(1)"
+
+.PHONY: help
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: platform
+platform:
+	@if [ "$$(uname -s)" != Linux ] || ! uname -m | grep -qE '^(x86_64|aarch64)$$'; then
+	  echo "flinks-landing runs its local stack on Linux (x86_64 or arm64, WSL2 included); this is $$(uname -s) $$(uname -m)." >&2; exit 2
+	fi
+	if [ -z "$(PYTHON)" ]; then
+	  echo "No CPython 3.13 found. Put python3.13 on PATH, or name one: make PYTHON=/path/to/python3.13 ..." >&2; exit 2
+	fi
+
+# One virtual environment per requirements file; a stamp is newer than its file when it is installed.
+$(VENVS)/tools/.installed: requirements/tools.txt | platform
+	$(call say,== setup: tools)
+	$(PYTHON) -m venv --clear $(VENVS)/tools || { echo "python -m venv failed: does this Python lack its venv/ensurepip package (Debian: python3-venv)?" >&2; exit 2; }
+	$(VENVS)/tools/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+$(VENVS)/%/.installed: requirements/%.txt layers/landing/requirements.txt $(VENVS)/tools/.installed
+	$(call say,== setup: $*)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(VENVS)/$*
+	$(UV) pip install --quiet --python $(VENVS)/$*/bin/python --require-hashes -r $<
+	touch $@
+
+.PHONY: setup
+setup: $(foreach e,stack lambda sam test,$(VENVS)/$(e)/.installed) ## install every environment from its hashed requirements
+
+STACK_ENVIRONMENTS := $(foreach e,stack lambda sam,$(VENVS)/$(e)/.installed)
+
+.PHONY: demo
+demo: $(STACK_ENVIRONMENTS) ## run one connection through the local stack and print what happened
+	@exec $(VENVS)/stack/bin/python -m local demo
+
+.PHONY: up
+up: $(STACK_ENVIRONMENTS) ## run the local stack until Ctrl-C; writes .local/stack.json
+	@exec $(VENVS)/stack/bin/python -m local up
+
+.PHONY: lint
+lint: $(VENVS)/test/.installed ## ruff and mypy --strict
+	$(VENVS)/test/bin/ruff check .
+	$(VENVS)/test/bin/ruff format --check .
+	$(VENVS)/test/bin/mypy
+
+.PHONY: test
+test: setup lint ## everything that must pass: lint, types, all suites
+	$(VENVS)/test/bin/pytest
+
+.PHONY: requirements
+requirements: $(VENVS)/tools/.installed ## compile requirements/*.in to hashed files that name no index
+	compile() { $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate "$$1" -o "$$2"; }
+	compile requirements/layer.in layers/landing/requirements.txt
+	for e in tools stack lambda sam test; do compile requirements/$$e.in requirements/$$e.txt; done
+
+.PHONY: clean
+clean: ## remove what builds and runs leave behind, not the environments
+	rm -rf .aws-sam .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
