@@ -1,0 +1,314 @@
+"""The small virtual world: one clock, an AWS in memory behind boto3 clients, and what delivers its events.
+
+Nothing is concurrent and nothing waits: the same seed and test give the same calls in the same order.
+"""
+
+from base64 import b64encode
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from json import dumps, loads
+from random import Random
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ParamValidationError, ReadTimeoutError
+
+from tests.world.bus import Buses, Secrets
+from tests.world.clock import START, VirtualClock
+from tests.world.keys import Keys
+from tests.world.objects import Objects
+from tests.world.queues import Queue, Queues, as_record
+from tests.world.table import Streams, Tables
+from tests.world.wire import Answer, AwsError, Parameters, connect
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
+
+type Handler = Callable[[Any], Any]
+type When = Literal["before", "after_effect"]
+
+TIMEOUT = "Timeout"  # a code for `fail`: botocore gives up waiting for the answer
+STATUS = {
+    "ConditionalRequestConflict": 409,
+    "InternalError": 500,
+    "InternalServerError": 500,
+    "ServiceUnavailable": 503,
+    "SlowDown": 503,
+}
+OWN_MISTAKES = (AssertionError, NotImplementedError, ParamValidationError)  # never a fault of the platform
+
+
+class WorkerDied(BaseException):
+    """The worker is gone between two instructions: no handler, no `except Exception`, no clean-up runs."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the code under test, numbered from 1."""
+
+    number: int
+    service: str
+    operation: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Invocation:
+    at: datetime
+    handler: Handler
+    event: Any
+    response: Any = None
+    error: BaseException | None = None
+
+
+class World:
+    """Clients: `dynamodb`, `dynamodbstreams`, `sqs`, `s3`, `kms`, `events`, `secretsmanager`.
+    State: `tables`, `queues`, `buckets`, `keys`, `announced`. History: `calls`, `invocations`.
+    """
+
+    def __init__(self, seed: int = 0, start: datetime = START) -> None:
+        self.clock = VirtualClock(start)
+        self.random = Random(seed)  # noqa: S311 - chooses an order, keeps no secret
+        self.calls: list[Call] = []
+        self.invocations: list[Invocation] = []
+        self.flinks: Any = None  # the bank's simulator, when a test plugs one in
+        self._lock = RLock()
+        self._faults: dict[tuple[str, str], deque[tuple[str, bool]]] = {}
+        self._entry_faults: dict[tuple[str, str], deque[str]] = {}
+        self._interrupts: dict[tuple[int, str], Callable[[], None]] = {}
+        self._sources: list[_Source] = []
+
+        tables = Tables(self.clock)
+        sqs = Queues(self.clock, self.random, self._entry_fault)
+        s3 = Objects(self.clock, self._entry_fault)
+        kms = Keys()
+        bus = Buses(self._entry_fault)
+        self._backends: dict[str, Any] = {
+            "dynamodb": tables,
+            "dynamodbstreams": Streams(tables),
+            "sqs": sqs,
+            "s3": s3,
+            "kms": kms,
+            "events": bus,
+            "secretsmanager": Secrets(self.clock),
+        }
+        self.tables, self.queues, self.buckets = tables.tables, sqs.queues, s3.buckets
+        self.keys, self.announced = kms.keys, bus.events
+        self.dynamodb: DynamoDBClient = connect("dynamodb", self._send)
+        self.dynamodbstreams: DynamoDBStreamsClient = connect("dynamodbstreams", self._send)
+        self.sqs: SQSClient = connect("sqs", self._send)
+        self.s3: S3Client = connect("s3", self._send)
+        self.kms: KMSClient = connect("kms", self._send)
+        self.events: EventBridgeClient = connect("events", self._send)
+        self.secretsmanager: SecretsManagerClient = connect("secretsmanager", self._send)
+
+    # Calls and faults
+
+    def _send(self, service: str, operation: str, parameters: Parameters) -> Answer:
+        with self._lock:
+            call = Call(len(self.calls) + 1, service, operation, dict(parameters))
+            self.calls.append(call)
+            self._interrupt(call, "before")
+            code, effect = self._take(self._faults, call) or ("", True)
+            answer = self._effect(call, parameters) if effect else {}
+            self._interrupt(call, "after_effect")
+            if code == TIMEOUT:
+                raise ReadTimeoutError(endpoint_url=f"https://{service}.world")
+            if code:
+                raise AwsError(code, "on demand", STATUS.get(code, 400))
+            if isinstance(answer, AwsError):
+                raise answer
+            return answer
+
+    def _effect(self, call: Call, parameters: Parameters) -> Answer | AwsError:
+        perform = getattr(self._backends[call.service], call.operation, None)
+        if perform is None:
+            raise NotImplementedError(f"the world does not model {call.service} {call.operation}")
+        try:
+            answer: Answer = perform(parameters)
+        except AwsError as refusal:
+            parameters.unread.clear()
+            return refusal
+        return answer
+
+    def _interrupt(self, call: Call, when: When) -> None:
+        if action := self._interrupts.pop((call.number, when), None):
+            action()
+
+    @staticmethod
+    def _take[T](faults: dict[tuple[str, str], deque[T]], call: Call) -> T | None:
+        waiting = faults.get((call.service, call.operation))
+        return waiting.popleft() if waiting else None
+
+    def _entry_fault(self, service: str, operation: str) -> str | None:
+        waiting = self._entry_faults.get((service, operation))
+        return waiting.popleft() if waiting else None
+
+    def fail(self, service: str, operation: str, code: str, times: int = 1, *, effect: bool = False) -> None:
+        """The next `times` calls are answered with `code`; with `effect`, after having been carried out."""
+        self._faults.setdefault((service, operation), deque()).extend([(code, effect)] * times)
+
+    def fail_entries(self, service: str, operation: str, code: str, times: int = 1) -> None:
+        """The next `times` entries of a batch are answered with `code`; the others are carried out."""
+        self._entry_faults.setdefault((service, operation), deque()).extend([code] * times)
+
+    def interrupt(self, number: int, when: When, action: Callable[[], None]) -> None:
+        """Do `action` in the middle of call `number`: a second worker, a moved clock, a death."""
+        self._interrupts[number, when] = action
+
+    def crash_at(self, number: int, when: When | Literal["late"], lands_after: float = 60) -> None:
+        """The worker dies at call `number`: before it, after its effect, or with the request still on its
+        way (`late`), which then lands `lands_after` seconds later.
+        """
+
+        def die() -> None:
+            if when == "late":
+                call = self.calls[number - 1]
+                self._sources.append(_Landing(self, call, self.clock.now() + timedelta(seconds=lands_after)))
+            raise WorkerDied(f"at call {number}")
+
+        self.interrupt(number, "after_effect" if when == "after_effect" else "before", die)
+
+    def counts(self) -> Counter[str]:
+        """How many calls of each kind there were, as `service.operation`."""
+        return Counter(f"{call.service}.{call.operation}" for call in self.calls)
+
+    # Deliveries
+
+    def on_queue(self, queue: str, handler: Handler, batch_size: int = 10) -> "QueueMapping":
+        mapping = QueueMapping(self, self.queues[queue], handler, batch_size)
+        self._sources.append(mapping)
+        return mapping
+
+    def every(self, seconds: float, handler: Handler) -> "Schedule":
+        schedule = Schedule(self, timedelta(seconds=seconds), handler, self.clock.now())
+        self._sources.append(schedule)
+        return schedule
+
+    def invoke(self, handler: Handler, event: Any) -> Invocation:
+        """Run a handler as Lambda does: JSON in, JSON out, and its death or exception is only an outcome."""
+        at, event = self.clock.now(), loads(dumps(event, default=_in_json))
+        try:
+            invocation = Invocation(at, handler, event, response=loads(dumps(handler(event))))
+        except OWN_MISTAKES:
+            raise
+        except (Exception, WorkerDied) as error:  # noqa: BLE001 - Lambda reports whatever was raised
+            invocation = Invocation(at, handler, event, error=error)
+        self.invocations.append(invocation)
+        return invocation
+
+    def step(self, until: datetime | None = None) -> bool:
+        """Do the earliest thing that is due, moving the clock to it; False when nothing is due by `until`."""
+        due = [(moment, n) for n, s in enumerate(self._sources) if (moment := s.next_due()) is not None]
+        if not due or (until and min(due)[0] > until):
+            return False
+        moment, number = min(due)
+        self.clock.advance_to(moment)
+        self._sources[number].deliver()
+        self._sources = [source for source in self._sources if not source.over]
+        return True
+
+    def run(self, until: datetime | timedelta) -> None:
+        """Deliver everything due until then; afterwards the clock is there."""
+        until = until if isinstance(until, datetime) else self.clock.now() + until
+        while self.step(until):
+            pass
+        self.clock.advance_to(until)
+
+    def settle(self, done: Callable[[], bool] = lambda: True, within: timedelta = timedelta(days=2)) -> None:
+        """Deliver until none is outstanding (schedules apart) and `done()`; fail when `within` passes."""
+        until = self.clock.now() + within
+        while not done() or any(
+            s.next_due() is not None for s in self._sources if not isinstance(s, Schedule)
+        ):
+            assert self.step(until), f"not settled {within} later"
+
+
+@dataclass
+class _Source:
+    """Something that becomes due: the driver asks when, and lets it happen."""
+
+    world: World
+    over: bool = field(default=False, init=False)
+
+    def next_due(self) -> datetime | None:
+        raise NotImplementedError
+
+    def deliver(self) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class _Landing(_Source):
+    """A request whose sender died before it arrived."""
+
+    call: Call
+    due: datetime
+
+    def next_due(self) -> datetime | None:
+        return self.due
+
+    def deliver(self) -> None:
+        self.over = True
+        self.world._effect(self.call, Parameters(self.call.parameters))  # noqa: SLF001 - a part of the world; nobody hears the answer
+
+
+@dataclass
+class QueueMapping(_Source):
+    """SQS event source mapping with ReportBatchItemFailures: what is not reported as failed is deleted."""
+
+    queue: Queue
+    handler: Handler
+    batch_size: int
+    enabled: bool = True
+
+    def next_due(self) -> datetime | None:
+        return self.queue.next_due() if self.enabled else None
+
+    def deliver(self) -> None:
+        messages = self.queue.receive(self.batch_size)
+        if not messages:
+            return
+        event = {"Records": [as_record(self.queue, message) for message in messages]}
+        failed = self._failed(self.world.invoke(self.handler, event), {message.id for message in messages})
+        for message in messages:
+            if message.id not in failed:
+                self.queue.delete(message.receipt)
+
+    @staticmethod
+    def _failed(invocation: Invocation, batch: set[str]) -> set[str]:
+        if invocation.error:
+            return batch
+        failed = {f.get("itemIdentifier") for f in (invocation.response or {}).get("batchItemFailures") or []}
+        return batch if failed - batch else failed  # an unknown or empty id fails the whole batch
+
+
+@dataclass
+class Schedule(_Source):
+    """EventBridge's rate(...): one tick a period, the first a period from now."""
+
+    period: timedelta
+    handler: Handler
+    last: datetime
+    enabled: bool = True
+
+    def next_due(self) -> datetime | None:
+        return self.last + self.period if self.enabled else None
+
+    def deliver(self) -> None:
+        self.last += self.period
+        event = {"source": "aws.events", "detail-type": "Scheduled Event", "time": self.last.isoformat()}
+        self.world.invoke(self.handler, event)
+
+
+def _in_json(value: Any) -> Any:
+    """Bytes and times as Lambda writes them into an event."""
+    return b64encode(value).decode() if isinstance(value, bytes) else value.timestamp()
