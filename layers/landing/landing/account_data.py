@@ -1,0 +1,115 @@
+"""Account data as Flinks sent it, less what identifies the session and the login, packed to be stored."""
+
+import gzip
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import simplejson
+
+from landing.strict_json import JsonObject
+
+_LAST_REFRESH = re.compile(r"[0-9T:.+Z-]{10,40}")
+
+# Names in lower case, so that another casing does not slip through. Ids of accounts and transactions stay:
+# consumers need them.
+_OF_THE_ANSWER = {"links", "tag"}
+_OF_A_LOGIN = {"id", "username"}
+_ANYWHERE = {"requestid", "loginid"}
+
+
+class Incomplete(Exception):
+    """Not account data, or not provably this login's: ask again. Quotes nothing."""
+
+
+class AnotherLogin(Exception):
+    """The data of a login that was not asked for: it must not be stored. Quotes nothing."""
+
+
+@dataclass(frozen=True)
+class AccountData:
+    """One drop's worth: gzip of UTF-8 JSON, the same bytes for the same answer."""
+
+    compressed: bytes = field(repr=False)
+    sha256: str
+    """Hex, of the compressed bytes."""
+    accounts: int
+    transactions: int
+    last_refresh: str | None
+    """UTC without a zone, as Flinks says it; `0001-01-01T00:00:00` for never (flinks-api §15)."""
+
+    @property
+    def size(self) -> int:
+        """In bytes, compressed."""
+        return len(self.compressed)
+
+
+def read(body: JsonObject | None, login_id: str) -> AccountData:
+    """Check that `body` is the data of `login_id` (canonical), then strip and pack it.
+
+    Unknown members, nulls and odd types stay as they are, and so do numbers, to the last digit. No accounts
+    are data too; absent accounts are not (flinks-api §6.2).
+
+    Raises:
+        AnotherLogin: The answer names another login.
+        Incomplete: It names none, or has no array of accounts.
+    """
+    body = body or {}
+    login = body.get("Login")
+    login = login if isinstance(login, dict) else {}
+    named = login.get("Id")
+    if not isinstance(named, str):
+        raise Incomplete("the answer names no login")
+    if named.lower() != login_id:
+        raise AnotherLogin("the answer is about another login")
+    accounts = body.get("Accounts")
+    if not isinstance(accounts, list) or not all(isinstance(account, dict) for account in accounts):
+        raise Incomplete("the answer has no array of accounts")
+
+    kept = {name: value for name, value in body.items() if name.lower() not in _OF_THE_ANSWER}
+    stripped = _strip(kept, "", _secrets(body, login_id))
+    text = simplejson.dumps(stripped, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    compressed = gzip.compress(text.encode(), compresslevel=6, mtime=0)
+    return AccountData(
+        compressed=compressed,
+        sha256=hashlib.sha256(compressed).hexdigest(),
+        accounts=len(accounts),
+        transactions=sum(_count(account.get("Transactions")) for account in accounts),
+        last_refresh=_last_refresh(login),
+    )
+
+
+def _secrets(body: JsonObject, login_id: str) -> tuple[str, ...]:
+    request_id = body.get("RequestId")
+    return (login_id, request_id.lower()) if isinstance(request_id, str) and request_id else (login_id,)
+
+
+def _strip(value: Any, within: str, secrets: tuple[str, ...]) -> Any:
+    """`value` less every member that is secret by its name, or quotes a secret under whatever name."""
+    if isinstance(value, dict):
+        return {
+            name: _strip(member, name.lower(), secrets)
+            for name, member in value.items()
+            if name.lower() not in _ANYWHERE
+            and not (within == "login" and name.lower() in _OF_A_LOGIN)
+            and not _quotes(name, secrets)
+            and not _quotes(member, secrets)
+        }
+    if isinstance(value, list):
+        return [_strip(item, within, secrets) for item in value if not _quotes(item, secrets)]
+    return value
+
+
+def _quotes(value: Any, secrets: tuple[str, ...]) -> bool:
+    return isinstance(value, str) and any(secret in value.lower() for secret in secrets)
+
+
+def _count(transactions: Any) -> int:
+    return len(transactions) if isinstance(transactions, list) else 0
+
+
+def _last_refresh(login: JsonObject) -> str | None:
+    """Only if it looks like a time: it becomes metadata of the drop, which is a header."""
+    value = login.get("LastRefresh")
+    return value if isinstance(value, str) and _LAST_REFRESH.fullmatch(value) else None
