@@ -1,0 +1,41 @@
+"""POST /connections: keep the loginId that Flinks Connect gave to the browser."""
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from landing import metrics, web, wiring
+from landing.connection import utc_now
+from landing.metrics import Metric
+from landing.receive import NewLogin, receive
+
+logger = Logger()
+
+
+def receive_login(event: web.Event) -> web.Reply:
+    owner = web.owner(event)
+    posted = web.body(event, web.PostedLogin)
+    login = NewLogin(
+        owner=owner,
+        login_id=posted.login_id,
+        institution=posted.institution,
+        account_ids=tuple(posted.account_ids) if posted.account_ids else None,
+    )
+    connection = receive(login, table=wiring.connection_table(), seal=wiring.login_seal(), clock=utc_now)
+    logger.info(
+        "login received",
+        connectionId=connection.connection_id,
+        generation=connection.generation,
+        status=connection.status,
+    )
+    metrics.count([Metric.LOGIN_RECEIVED])
+    return web.accepted(connection)
+
+
+def refused(problem: str, cause: str) -> None:
+    logger.warning("request refused", problem=problem, cause=cause)
+    metrics.count([Metric.REQUEST_REFUSED])
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: web.Event, context: LambdaContext) -> web.Reply:
+    return web.answer(event, receive_login, refused)

@@ -1,0 +1,39 @@
+"""GET /connections and GET /connections/{connectionId}: what the caller's connections are doing."""
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from landing import metrics, web, wiring
+from landing.metrics import Metric
+
+logger = Logger()
+
+
+def show_connection(event: web.Event) -> web.Reply:
+    connection_id = web.path_parameter(event, "connectionId")
+    connection = wiring.connection_table().of(web.owner(event), connection_id)
+    if connection is None:
+        raise web.not_found()
+    return web.found(connection)
+
+
+def list_connections(event: web.Event) -> web.Reply:
+    limit, token = web.page(event)
+    page = wiring.connection_table().all_of(web.owner(event), limit, token)
+    return web.listed(page.connections, page.next_token)
+
+
+ROUTES = {
+    "GET /connections": list_connections,
+    "GET /connections/{connectionId}": show_connection,
+}
+
+
+def refused(problem: str, cause: str) -> None:
+    logger.warning("request refused", problem=problem, cause=cause)
+    metrics.count([Metric.REQUEST_REFUSED])
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: web.Event, context: LambdaContext) -> web.Reply:
+    return web.answer(event, ROUTES[event["routeKey"]], refused)

@@ -1,0 +1,1 @@
+"""The life of a connection to Flinks: received, exchanged, dropped, erased."""

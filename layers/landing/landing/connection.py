@@ -1,0 +1,166 @@
+"""A connection, its states, and what may follow what."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+SAME_ANSWER_FOR = timedelta(seconds=60)
+"""How long after it became ready a repeated POST asks for nothing new."""
+
+DUE_SHARDS = 8
+
+
+class Status(StrEnum):
+    """Where a connection is; the arrows are in `Connection.claimable` and `after_post`."""
+
+    RECEIVED = "received"
+    FETCHING = "fetching"
+    PENDING = "pending"
+    WAITING = "waiting"
+    READY = "ready"
+    ACTION_REQUIRED = "action_required"
+    FAILED = "failed"
+    DELETING = "deleting"
+    DELETED = "deleted"
+
+
+TERMINAL = frozenset({Status.READY, Status.ACTION_REQUIRED, Status.FAILED, Status.DELETED})
+ERASED = frozenset({Status.DELETING, Status.DELETED})
+
+
+class Action(StrEnum):
+    """What the person or ops should do about a connection that is not ready."""
+
+    NONE = "none"
+    WAIT = "wait"
+    RECONNECT = "reconnect"
+    CONTACT_SUPPORT = "contact_support"
+
+
+@dataclass(frozen=True)
+class Hint:
+    """The row as it was when a message was made: a worker acts on it only while it still is."""
+
+    connection_id: str
+    generation: int
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Where the account data of one generation lies, and what it holds; sizes in bytes."""
+
+    key: str
+    version_id: str
+    sha256: str
+    bytes: int
+    accounts: int
+    transactions: int
+    last_refresh: str | None
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One app user's link to one bank login. Times are aware UTC datetimes in whole milliseconds."""
+
+    connection_id: str
+    login_ref: str
+    status: Status
+    generation: int
+    attempt: int
+    received_at: datetime
+    updated_at: datetime
+    owner: str | None = None
+    institution: str | None = None
+    sealed_login: bytes | None = None
+    account_ids: tuple[str, ...] | None = None
+    refetch_wanted: bool = False
+    owner_proven: bool = False
+    lease_until: datetime | None = None
+    due_at: datetime | None = None
+    started_at: datetime | None = None
+    retries: int = 0
+    sessions: int = 0
+    sealed_request: bytes | None = None
+    poll_until: datetime | None = None
+    flinks_home: str | None = None
+    drop: Drop | None = None
+    reason: str | None = None
+    action: Action = Action.NONE
+
+    @property
+    def hint(self) -> Hint:
+        return Hint(self.connection_id, self.generation, self.attempt)
+
+    @property
+    def public_status(self) -> str:
+        """The six words that the API and the events know."""
+        if self.status in TERMINAL or self.status in ERASED:
+            return self.status.value
+        return "processing"
+
+
+class AfterPost(StrEnum):
+    """What a POST does to a connection that is already there."""
+
+    NOTHING = "nothing"
+    START_AGAIN = "start_again"
+    """Same generation, due now, the backoff forgotten."""
+    STORE_ACCOUNTS = "store_accounts"
+    """Keep the new choice of accounts; nobody has asked Flinks for this generation yet."""
+    STORE_ACCOUNTS_FOR_NEXT = "store_accounts_for_next"
+    """Keep the new choice; the running claim hands over to the next generation when it ends."""
+    NEXT_GENERATION = "next_generation"
+    REFUSE = "refuse"
+    """It was erased."""
+
+
+def after_post(row: Connection, account_ids: tuple[str, ...] | None, now: datetime) -> AfterPost:
+    """What a repeated POST means for `row`. Omitted `account_ids` leave the choice as it is; order is nothing."""
+    other_accounts = account_ids is not None and set(account_ids) != set(row.account_ids or ())
+    match row.status:
+        case Status.DELETING | Status.DELETED:
+            return AfterPost.REFUSE
+        case Status.RECEIVED:
+            return AfterPost.STORE_ACCOUNTS if other_accounts else AfterPost.NOTHING
+        case Status.FETCHING:
+            return AfterPost.STORE_ACCOUNTS_FOR_NEXT if other_accounts else AfterPost.NOTHING
+        case Status.PENDING:
+            return AfterPost.NEXT_GENERATION if other_accounts else AfterPost.NOTHING
+        case Status.WAITING:
+            return AfterPost.NEXT_GENERATION if other_accounts else AfterPost.START_AGAIN
+        case Status.READY if not other_accounts and now <= row.updated_at + SAME_ANSWER_FOR:
+            return AfterPost.NOTHING
+        case _:
+            return AfterPost.NEXT_GENERATION
+
+
+def connection_id(login_ref: str, owner: str) -> str:
+    """The public id: the same owner and login always give the same one, and nobody else can compute it."""
+    digest = hashlib.sha256(f"{len(login_ref)}:{login_ref}{owner}".encode()).digest()[:16]
+    return "con_" + base64.b32encode(digest).decode().rstrip("=").lower()
+
+
+def due_shard(connection_id: str) -> str:
+    """Which of the `DUE_SHARDS` partitions of the index `by-due` a connection lies in."""
+    return str(hashlib.sha256(connection_id.encode()).digest()[0] % DUE_SHARDS)
+
+
+def utc_now() -> datetime:
+    """The wall clock, in the whole milliseconds that the table can keep."""
+    return whole_milliseconds(datetime.now(UTC))
+
+
+def whole_milliseconds(instant: datetime) -> datetime:
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def timestamp(instant: datetime) -> str:
+    """RFC 3339 UTC of fixed width, so that comparing the strings compares the times."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+
+
+def instant(timestamp: str) -> datetime:
+    return datetime.fromisoformat(timestamp)

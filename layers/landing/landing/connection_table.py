@@ -1,0 +1,499 @@
+"""The connections table: every conditional write that the life of a connection needs, by name."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from landing.connection import (
+    DUE_SHARDS,
+    Action,
+    AfterPost,
+    Connection,
+    Drop,
+    Hint,
+    Status,
+    due_shard,
+    instant,
+    timestamp,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+type Attribute = dict[str, Any]
+type Item = Mapping[str, Attribute]
+
+
+class RowChanged(Exception):
+    """The row was no longer as the writer believed; `row` is what it is now, None if it is gone."""
+
+    def __init__(self, row: Connection | None) -> None:
+        super().__init__("the row has changed")
+        self.row = row
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of an owner's connections, newest first; `next_token` asks for the ones after them."""
+
+    connections: tuple[Connection, ...]
+    next_token: str | None
+
+
+class BadToken(ValueError):
+    """A page token that we did not make."""
+
+
+class ConnectionTable:
+    """DynamoDB in the words of a connection. Raises ClientError when the service cannot serve."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    # --- reading
+
+    def get(self, connection_id: str) -> Connection | None:
+        answer: Any = self._dynamodb.get_item(TableName=self._table, Key=_key(connection_id), ConsistentRead=True)
+        item = answer.get("Item")
+        return from_item(item) if item else None
+
+    def of(self, owner: str, connection_id: str) -> Connection | None:
+        """The connection, if there is one and it is this owner's."""
+        row = self.get(connection_id)
+        return row if row is not None and row.owner == owner else None
+
+    def all_of(self, owner: str, limit: int, token: str | None = None) -> Page:
+        """Raises BadToken for a token that `next_token` did not give."""
+        start: dict[str, Any] = _start_of_page(owner, token)
+        answer: Any = self._dynamodb.query(
+            TableName=self._table,
+            IndexName="by-owner",
+            KeyConditionExpression="#owner = :owner",
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues={":owner": {"S": owner}},
+            ScanIndexForward=False,
+            Limit=limit,
+            **start,
+        )
+        rows = (self.get(item["connectionId"]["S"]) for item in answer["Items"])
+        # The index lags: what has left this owner meanwhile is not theirs to see.
+        mine = tuple(row for row in rows if row is not None and row.owner == owner)
+        return Page(mine, _token(answer.get("LastEvaluatedKey")))
+
+    def due_before(self, moment: datetime) -> Iterator[Hint]:
+        """Every connection whose `dueAt` lies before `moment`, oldest first within each shard."""
+        for shard in range(DUE_SHARDS):
+            start: dict[str, Any] = {}
+            while True:
+                answer: Any = self._dynamodb.query(
+                    TableName=self._table,
+                    IndexName="by-due",
+                    KeyConditionExpression="dueShard = :shard AND dueAt < :moment",
+                    ExpressionAttributeValues={
+                        ":shard": {"S": str(shard)},
+                        ":moment": {"S": timestamp(moment)},
+                    },
+                    **start,
+                )
+                for item in answer["Items"]:
+                    yield hint_of(item)
+                if "LastEvaluatedKey" not in answer:
+                    break
+                start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    # --- intake
+
+    def add(self, connection: Connection) -> None:
+        """Keep a connection that was never here. Raises RowChanged when it is here already."""
+        try:
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=to_item(connection),
+                ConditionExpression="attribute_not_exists(connectionId)",
+            )
+        except ClientError as error:
+            raise _row_changed(error) from None
+
+    def repost(
+        self,
+        row: Connection,
+        what: AfterPost,
+        now: datetime,
+        *,
+        account_ids: tuple[str, ...] | None,
+        institution: str | None,
+    ) -> Connection:
+        """Do what a repeated POST asks for, if `row` is still as it was read. Raises RowChanged otherwise."""
+        change = _Change(updatedAt=now)
+        if account_ids is not None:
+            change.set(accountIds=account_ids)
+        if what is AfterPost.STORE_ACCOUNTS_FOR_NEXT:
+            change.set(refetchWanted=True)
+        if what is AfterPost.START_AGAIN:
+            change.set(status=Status.RECEIVED, retries=0, **_due(row.connection_id, now))
+        if what is AfterPost.NEXT_GENERATION:
+            if institution is not None:
+                change.set(institution=institution)
+            change.next_generation(row, now)
+        return self._write(
+            row.connection_id,
+            change,
+            "#status = :was AND generation = :generation AND attempt = :attempt AND updatedAt = :seen",
+            {
+                ":was": row.status,
+                ":generation": row.generation,
+                ":attempt": row.attempt,
+                ":seen": row.updated_at,
+            },
+        )
+
+    # --- claims
+
+    def claim(self, hint: Hint, now: datetime, lease_until: datetime) -> Connection:
+        """Take a connection that is due and still as `hint` says.
+
+        Whoever gets the row back works on it alone until `lease_until`. Raises RowChanged, with the row, when
+        someone else has it, when it is early, or when it is done.
+        """
+        change = _Change(
+            updatedAt=now,
+            status=Status.FETCHING,
+            attempt=hint.attempt + 1,
+            leaseUntil=lease_until,
+            **_due(hint.connection_id, lease_until),
+        )
+        return self._write(
+            hint.connection_id,
+            change,
+            "generation = :generation AND attempt = :was AND (#status = :received"
+            " OR (#status IN (:waiting, :pending) AND dueAt <= :now)"
+            " OR (#status = :fetching AND leaseUntil < :now))",
+            {
+                ":generation": hint.generation,
+                ":was": hint.attempt,
+                ":received": Status.RECEIVED,
+                ":waiting": Status.WAITING,
+                ":pending": Status.PENDING,
+                ":fetching": Status.FETCHING,
+                ":now": now,
+            },
+        )
+
+    def keep_pending(
+        self,
+        claim: Connection,
+        now: datetime,
+        due_at: datetime,
+        *,
+        sealed_request: bytes,
+        poll_until: datetime | None,
+    ) -> Connection:
+        """Flinks is processing: keep the open request and when to look again. `poll_until` never moves."""
+        change = _Change(
+            updatedAt=now,
+            status=Status.PENDING,
+            sealedRequest=sealed_request,
+            **_progress(claim),
+            **_due(claim.connection_id, due_at),
+        )
+        if poll_until is not None:
+            change.set(pollUntil=poll_until)
+        change.remove("leaseUntil")
+        return self._fenced(claim, change)
+
+    def keep_waiting(
+        self,
+        claim: Connection,
+        now: datetime,
+        due_at: datetime,
+        *,
+        reason: str,
+        sealed_request: bytes | None,
+        put_unanswered: bool,
+    ) -> Connection:
+        """Try again at `due_at`. An unanswered PUT keeps its lease: it may still land, and an erase must wait."""
+        change = _Change(
+            updatedAt=now,
+            status=Status.WAITING,
+            reason=reason,
+            retries=claim.retries + 1,
+            **_progress(claim),
+            **_due(claim.connection_id, due_at),
+        )
+        if sealed_request is not None:
+            change.set(sealedRequest=sealed_request)
+        else:
+            change.remove("sealedRequest")
+        if not put_unanswered:
+            change.remove("leaseUntil")
+        return self._fenced(claim, change)
+
+    def commit_ready(self, claim: Connection, now: datetime, drop: Drop) -> Connection:
+        """The drop lies in S3: say so."""
+        change = _Change(updatedAt=now, status=Status.READY, action=Action.NONE, drop=drop, **_progress(claim))
+        change.remove("reason", *_WORK)
+        return self._fenced(claim, change, and_condition="attribute_not_exists(refetchWanted)")
+
+    def give_up(self, claim: Connection, now: datetime, status: Status, *, reason: str, action: Action) -> Connection:
+        """End this generation as `action_required` or `failed`."""
+        change = _Change(updatedAt=now, status=status, reason=reason, action=action, **_progress(claim))
+        change.remove(*_WORK)
+        return self._fenced(claim, change, and_condition="attribute_not_exists(refetchWanted)")
+
+    def begin_next_generation(self, claim: Connection, now: datetime) -> Connection:
+        """Hand a claim over to the generation that a POST asked for while it ran."""
+        change = _Change(updatedAt=now)
+        change.next_generation(claim, now)
+        return self._fenced(claim, change)
+
+    def put_off(self, hint: Hint, due_at: datetime, seen_before: datetime) -> None:
+        """Move `dueAt` on, if nobody has moved since `hint` and it still lies before `seen_before`.
+
+        Raises RowChanged otherwise.
+        """
+        self._write(
+            hint.connection_id,
+            _Change(**_due(hint.connection_id, due_at)),
+            "generation = :generation AND attempt = :attempt AND dueAt < :seen",
+            {":generation": hint.generation, ":attempt": hint.attempt, ":seen": seen_before},
+        )
+
+    def _fenced(self, claim: Connection, change: "_Change", and_condition: str = "") -> Connection:
+        return self._write(
+            claim.connection_id,
+            change,
+            "#status = :fetching AND generation = :generation AND attempt = :attempt"
+            + (f" AND {and_condition}" if and_condition else ""),
+            {
+                ":fetching": Status.FETCHING,
+                ":generation": claim.generation,
+                ":attempt": claim.attempt,
+            },
+        )
+
+    def _write(self, connection_id: str, change: "_Change", condition: str, values: Mapping[str, Any]) -> Connection:
+        names = {"#status": "status"} if "#status" in condition else {}
+        try:
+            answer: Any = self._dynamodb.update_item(
+                TableName=self._table,
+                Key=_key(connection_id),
+                UpdateExpression=change.expression,
+                ConditionExpression=condition,
+                ExpressionAttributeNames=names | change.names,
+                ExpressionAttributeValues={name: _attribute(value) for name, value in values.items()} | change.values,
+                ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            raise _row_changed(error) from None
+        return from_item(answer["Attributes"])
+
+
+# What belongs to work in progress and goes when it ends.
+_WORK = ("leaseUntil", "dueAt", "dueShard", "startedAt", "sealedRequest", "pollUntil")
+
+
+class _Change:
+    """An UpdateExpression in the making; every name is aliased, since half of ours are reserved words."""
+
+    def __init__(self, **attributes: Any) -> None:
+        self._set: dict[str, Any] = attributes
+        self._remove: set[str] = set()
+
+    def set(self, **attributes: Any) -> None:
+        self._set |= attributes
+
+    def remove(self, *attributes: str) -> None:
+        self._remove |= set(attributes)
+
+    def next_generation(self, row: Connection, now: datetime) -> None:
+        self.set(
+            status=Status.RECEIVED,
+            generation=row.generation + 1,
+            action=Action.NONE,
+            retries=0,
+            sessions=0,
+            startedAt=now,
+            **_due(row.connection_id, now),
+        )
+        # A lease that still stands is of a PUT that S3 never answered: it stays, for an erase to wait out.
+        self.remove("reason", "sealedRequest", "pollUntil", "refetchWanted")
+
+    @property
+    def expression(self) -> str:
+        assignments = ", ".join(f"#{name} = :new_{name}" for name in self._set)
+        removals = ", ".join(f"#{name}" for name in sorted(self._remove))
+        return f"SET {assignments}" + (f" REMOVE {removals}" if removals else "")
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {f"#{name}": name for name in {*self._set, *self._remove}}
+
+    @property
+    def values(self) -> dict[str, Attribute]:
+        return {f":new_{name}": _attribute(value) for name, value in self._set.items()}
+
+
+def _due(connection_id: str, due_at: datetime) -> dict[str, Any]:
+    return {"dueAt": due_at, "dueShard": due_shard(connection_id)}
+
+
+def _progress(claim: Connection) -> dict[str, Any]:
+    """What a claim learned on the way and every way out of it keeps."""
+    learned: dict[str, Any] = {"sessions": claim.sessions}
+    if claim.flinks_home is not None:
+        learned["flinksHome"] = claim.flinks_home
+    if claim.owner_proven:
+        learned["ownerProven"] = True
+    return learned
+
+
+# --- rows
+
+
+def to_item(connection: Connection) -> dict[str, Attribute]:
+    """A row as DynamoDB keeps it; what is None has no attribute."""
+    item = {
+        name: _attribute(value)
+        for field, name, _ in _ATTRIBUTES
+        if (value := getattr(connection, field)) is not None and value is not False
+    }
+    if connection.due_at is not None:
+        item["dueShard"] = {"S": due_shard(connection.connection_id)}
+    return item
+
+
+def from_item(item: Item) -> Connection:
+    """A connection from a whole row."""
+    return Connection(
+        **{field: decode(next(iter(item[name].values()))) for field, name, decode in _ATTRIBUTES if name in item}
+    )
+
+
+def hint_of(item: Item) -> Hint:
+    """The hint in a row, an index entry or a stream's NewImage."""
+    return Hint(
+        connection_id=item["connectionId"]["S"],
+        generation=int(item["generation"]["N"]),
+        attempt=int(item["attempt"]["N"]),
+    )
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _drop(members: Item) -> Drop:
+    plain = {name: next(iter(value.values())) for name, value in members.items()}
+    return Drop(
+        key=plain["key"],
+        version_id=plain["versionId"],
+        sha256=plain["sha256"],
+        bytes=int(plain["bytes"]),
+        accounts=int(plain["accounts"]),
+        transactions=int(plain["transactions"]),
+        last_refresh=plain.get("lastRefresh"),
+    )
+
+
+def _texts(members: list[Attribute]) -> tuple[str, ...]:
+    return tuple(member["S"] for member in members)
+
+
+_ATTRIBUTES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("connection_id", "connectionId", _text),
+    ("login_ref", "loginRef", _text),
+    ("owner", "owner", _text),
+    ("institution", "institution", _text),
+    ("sealed_login", "sealedLogin", bytes),
+    ("account_ids", "accountIds", _texts),
+    ("refetch_wanted", "refetchWanted", bool),
+    ("owner_proven", "ownerProven", bool),
+    ("status", "status", Status),
+    ("generation", "generation", int),
+    ("attempt", "attempt", int),
+    ("lease_until", "leaseUntil", instant),
+    ("due_at", "dueAt", instant),
+    ("started_at", "startedAt", instant),
+    ("retries", "retries", int),
+    ("sessions", "sessions", int),
+    ("sealed_request", "sealedRequest", bytes),
+    ("poll_until", "pollUntil", instant),
+    ("flinks_home", "flinksHome", _text),
+    ("drop", "drop", _drop),
+    ("reason", "reason", _text),
+    ("action", "action", Action),
+    ("received_at", "receivedAt", instant),
+    ("updated_at", "updatedAt", instant),
+)
+
+
+def _attribute(value: Any) -> Attribute:
+    match value:
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case str():
+            return {"S": str(value)}
+        case bytes():
+            return {"B": value}
+        case datetime():
+            return {"S": timestamp(value)}
+        case tuple():
+            return {"L": [_attribute(member) for member in value]}
+        case Drop():
+            members = {
+                "key": value.key,
+                "versionId": value.version_id,
+                "sha256": value.sha256,
+                "bytes": value.bytes,
+                "accounts": value.accounts,
+                "transactions": value.transactions,
+                "lastRefresh": value.last_refresh,
+            }
+            return {"M": {name: _attribute(member) for name, member in members.items() if member is not None}}
+        case _:
+            raise TypeError(f"no DynamoDB attribute for a {type(value).__name__}")
+
+
+def _key(connection_id: str) -> dict[str, Attribute]:
+    return {"connectionId": {"S": connection_id}}
+
+
+def _row_changed(error: ClientError) -> Exception:
+    if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+        return error
+    item: Item | None = error.response.get("Item")  # type: ignore[assignment]  # not in the stubs
+    return RowChanged(from_item(item) if item else None)
+
+
+# --- page tokens
+
+
+def _token(last: Item | None) -> str | None:
+    if not last:
+        return None
+    place = json.dumps([last["receivedAt"]["S"], last["connectionId"]["S"]])
+    return base64.urlsafe_b64encode(place.encode()).decode()
+
+
+def _start_of_page(owner: str, token: str | None) -> dict[str, Any]:
+    if token is None:
+        return {}
+    try:
+        received_at, connection_id = json.loads(base64.urlsafe_b64decode(token.encode("ascii")))
+        key = {
+            "owner": {"S": owner},
+            "receivedAt": {"S": timestamp(instant(received_at))},
+            "connectionId": {"S": "" + connection_id},
+        }
+    except (ValueError, TypeError):
+        raise BadToken("not a page token of ours") from None
+    return {"ExclusiveStartKey": key}

@@ -1,0 +1,319 @@
+"""Fetches the account data of a connection: claim, exchange, ask, drop, commit. Read this file first.
+
+A hint says that a connection may be due. Whoever wins its claim makes one exchange and one data call at the most
+and ends the claim with exactly one write: `ready`, `pending` (Flinks is still collecting), `waiting` (try later),
+`action_required` or `failed`. What is not over is a delayed message, never a sleep. The table is the truth: a
+message that gets lost costs time, because `resume_stalled` finds every connection whose `dueAt` has passed.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from landing import account_data
+from landing.connection import Action, Connection, Hint, Status
+from landing.connection_table import ConnectionTable, RowChanged
+from landing.drop_store import DropNotPut, DropStore, PutFailure
+from landing.flinks import Answer, FlinksClient
+from landing.flinks_codes import Kind, Verdict, what_to_do
+from landing.login_seal import LoginSeal, Purpose
+from landing.owner_tag import Ownership, OwnerTag
+from landing.queues import LONGEST_DELAY, FetchQueue
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The numbers of a fetch."""
+
+    lease: timedelta = timedelta(seconds=150)
+    poll_every: timedelta = timedelta(seconds=10)
+    poll_for: timedelta = timedelta(minutes=30)
+    retry_first: timedelta = timedelta(seconds=10)
+    retry_last: timedelta = timedelta(minutes=15)
+    retry_for: timedelta = timedelta(hours=24)
+    sessions: int = 3
+
+
+class Ending(StrEnum):
+    """How the work on one hint ended."""
+
+    READY = "ready"
+    PENDING = "pending"
+    WAITING = "waiting"
+    ACTION_REQUIRED = "action_required"
+    FAILED = "failed"
+    NEXT_GENERATION = "next_generation"
+    HANDED_ON = "handed_on"
+    """No time left in this invocation: back to the fetch queue, unclaimed."""
+    EARLY = "early"
+    """Not due yet: delayed again for the remainder."""
+    STALE = "stale"
+    """The row has moved on since the hint was made."""
+    SUPERSEDED = "superseded"
+    """The claim was lost while we worked: to an erase, or to whoever claimed after our lease."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a hint, for one log line and the metrics."""
+
+    hint: Hint
+    ending: Ending
+    reason: str | None = None
+    metrics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a claim stands: what it has learned, the open requestId if there is one, the last thing Flinks said."""
+
+    claim: Connection
+    request_id: str | None = field(default=None, repr=False)
+    metrics: tuple[str, ...] = ()
+
+    def noting(self, metric: str | None) -> "Step":
+        return replace(self, metrics=(*self.metrics, metric)) if metric else self
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """What a fetch works with. `jitter` draws a number from 0 to 1."""
+
+    table: ConnectionTable
+    seal: LoginSeal
+    flinks: FlinksClient
+    drops: DropStore
+    queue: FetchQueue
+    tags: OwnerTag
+    clock: Callable[[], datetime]
+    limits: Limits = Limits()
+    require_owner_tag: bool = False
+    jitter: Callable[[], float] = random.random
+
+    def fetch(self, hint: Hint) -> Outcome:
+        """Do what is due for `hint`, if it still is. Raises ClientError or BotoCoreError when AWS cannot serve."""
+        now = self.clock()
+        try:
+            claim = self.table.claim(hint, now, now + self.limits.lease)
+        except RowChanged as refusal:
+            return self._refused(hint, refusal.row, now)
+        try:
+            if claim.refetch_wanted:
+                self.table.begin_next_generation(claim, self.clock())
+                return Outcome(hint, Ending.NEXT_GENERATION)
+            return self._work(Step(claim))
+        except RowChanged as loss:
+            return self._lost(claim, loss.row)
+
+    def _refused(self, hint: Hint, row: Connection | None, now: datetime) -> Outcome:
+        unfinished = (Status.PENDING, Status.WAITING, Status.FETCHING)
+        if row is None or row.hint != hint or row.status not in unfinished or row.due_at is None:
+            return Outcome(hint, Ending.STALE)
+        self._send(row.hint, row.due_at - now)
+        return Outcome(hint, Ending.EARLY)
+
+    def _lost(self, claim: Connection, row: Connection | None) -> Outcome:
+        if row is not None and row.hint == claim.hint and row.refetch_wanted:
+            self.table.begin_next_generation(claim, self.clock())
+            return Outcome(claim.hint, Ending.NEXT_GENERATION)
+        return Outcome(claim.hint, Ending.SUPERSEDED)
+
+    # --- exchange, ask, drop
+
+    def _work(self, step: Step) -> Outcome:
+        claim = step.claim
+        if claim.sealed_request is not None:
+            request_id = self.seal.open(claim.sealed_request, claim.connection_id, Purpose.REQUEST)
+            return self._ask(replace(step, request_id=request_id), session_is_new=False)
+        return self._exchange(step)
+
+    def _exchange(self, step: Step) -> Outcome:
+        claim = step.claim
+        if claim.sealed_login is None:
+            return self._end(step, Status.FAILED, "login_missing", Action.CONTACT_SUPPORT)
+        login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
+        answer, verdict = self._call(lambda: self.flinks.exchange(login_id))
+        step = step.noting(verdict.metric)
+        if answer.request_id is None or verdict.kind not in (Kind.CONTINUE, Kind.PENDING):
+            return self._otherwise(step, verdict, answer)
+        claim = replace(claim, sessions=claim.sessions + 1, flinks_home=claim.flinks_home or self.flinks.home)
+        step = replace(step, claim=claim, request_id=answer.request_id)
+        if answer.login_id not in (None, login_id):
+            return self._end(step, Status.FAILED, "another_login", Action.CONTACT_SUPPORT)
+        ownership = self._ownership(claim, answer.tag)
+        if ownership is Ownership.FOREIGN:
+            return self._end(step, Status.FAILED, "ownership_mismatch", Action.RECONNECT)
+        step = replace(step, claim=replace(claim, owner_proven=ownership is Ownership.OURS))
+        return self._ask(step, session_is_new=True)
+
+    def _ask(self, step: Step, *, session_is_new: bool) -> Outcome:
+        claim, request_id = step.claim, step.request_id
+        assert request_id is not None  # noqa: S101 - both callers have just set it
+        if claim.poll_until is not None and not session_is_new:
+            answer, verdict = self._call(lambda: self.flinks.accounts_detail_async(request_id))
+        else:
+            answer, verdict = self._call(lambda: self.flinks.accounts_detail(request_id, claim.account_ids))
+        step = step.noting(verdict.metric)
+        if verdict.kind is Kind.PENDING:
+            return self._pending(step, seen_202=answer.fault is None)
+        if verdict.kind is not Kind.READY:
+            return self._otherwise(step, verdict, answer)
+        return self._keep(step, answer)
+
+    def _keep(self, step: Step, answer: Answer) -> Outcome:
+        claim = step.claim
+        if claim.sealed_login is None:
+            return self._end(step, Status.FAILED, "login_missing", Action.CONTACT_SUPPORT)
+        ownership = self._ownership(claim, answer.tag)
+        if ownership is Ownership.FOREIGN:
+            return self._end(step, Status.FAILED, "ownership_mismatch", Action.RECONNECT)
+        if ownership is Ownership.NONE and self.require_owner_tag:
+            return self._end(step, Status.FAILED, "ownership_unproven", Action.RECONNECT)
+        login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
+        try:
+            packed = account_data.read(answer.body, login_id)
+        except account_data.AnotherLogin:
+            return self._end(step, Status.FAILED, "another_login", Action.CONTACT_SUPPORT)
+        except account_data.Incomplete:
+            return self._wait(step, "account_data_incomplete")
+        try:
+            drop = self.drops.put_once(claim.connection_id, claim.generation, packed)
+        except DropNotPut as failure:
+            unanswered = failure.failure is PutFailure.UNANSWERED
+            return self._wait(step, "drop_not_stored", put_unanswered=unanswered)
+        claim = replace(claim, owner_proven=ownership is Ownership.OURS)
+        self.table.commit_ready(claim, self.clock(), drop)
+        return Outcome(claim.hint, Ending.READY, metrics=step.metrics)
+
+    def _call(self, call: Callable[[], Answer]) -> tuple[Answer, Verdict]:
+        """Call Flinks; when it refuses our credentials, read them anew and call once more: they may have rotated."""
+        answer = call()
+        verdict = what_to_do(answer)
+        if verdict.kind is Kind.OUR_CREDENTIALS:
+            self.flinks.refresh_credentials()
+            answer = call()
+            verdict = what_to_do(answer)
+        return answer, verdict
+
+    # --- whose login is it?
+
+    def _ownership(self, claim: Connection, tag: str | None) -> Ownership:
+        """What `tag` says of the owner. Once proven, it stays proven: later tags are of joint holders."""
+        if claim.owner_proven or claim.owner is None:
+            return Ownership.OURS
+        return self.tags.verify(tag, claim.owner)
+
+    # --- the ways out of a claim
+
+    def _otherwise(self, step: Step, verdict: Verdict, answer: Answer) -> Outcome:
+        claim = step.claim
+        match verdict.kind:
+            case Kind.RECONNECT:
+                return self._end(step, Status.ACTION_REQUIRED, verdict.reason, verdict.action)
+            case Kind.STOP | Kind.QUARANTINE:
+                return self._end(step, Status.FAILED, verdict.reason, verdict.action)
+            case Kind.REAUTHORIZE if claim.sessions >= self.limits.sessions:
+                return self._end(step, Status.FAILED, verdict.reason, Action.CONTACT_SUPPORT)
+            case Kind.REAUTHORIZE:
+                return self._wait(replace(step, request_id=None), verdict.reason)
+            case Kind.OUR_CREDENTIALS:
+                # Our fault, so no connection pays for it with its budget of time.
+                return self._wait(step, verdict.reason, for_ever=True)
+            case _:
+                return self._wait(step, verdict.reason, not_before=answer.retry_after)
+
+    def _pending(self, step: Step, *, seen_202: bool) -> Outcome:
+        claim, now = step.claim, self.clock()
+        if claim.poll_until is not None and now >= claim.poll_until:
+            return self._end(step, Status.FAILED, "timed_out", Action.CONTACT_SUPPORT)
+        poll_until = claim.poll_until or (now + self.limits.poll_for if seen_202 else None)
+        due_at = now + self.limits.poll_every
+        row = self.table.keep_pending(
+            claim, now, due_at, sealed_request=self._sealed_request(step), poll_until=poll_until
+        )
+        self._send(row.hint, due_at - now)
+        return Outcome(claim.hint, Ending.PENDING, metrics=step.metrics)
+
+    def _wait(
+        self,
+        step: Step,
+        reason: str,
+        *,
+        not_before: float | None = None,
+        for_ever: bool = False,
+        put_unanswered: bool = False,
+    ) -> Outcome:
+        claim, now = step.claim, self.clock()
+        if not for_ever and claim.started_at is not None and now >= claim.started_at + self.limits.retry_for:
+            return self._end(step, Status.FAILED, reason, Action.CONTACT_SUPPORT)
+        delay = self._backoff(claim.retries, not_before)
+        row = self.table.keep_waiting(
+            claim,
+            now,
+            now + delay,
+            reason=reason,
+            sealed_request=self._sealed_request(step) if step.request_id else None,
+            put_unanswered=put_unanswered,
+        )
+        self._send(row.hint, delay)
+        return Outcome(claim.hint, Ending.WAITING, reason, step.metrics)
+
+    def _backoff(self, retries: int, not_before: float | None) -> timedelta:
+        longest = min(self.limits.retry_last, self.limits.retry_first * 2 ** min(retries, 20))
+        delay = max(longest * self.jitter(), timedelta(seconds=1))
+        if not_before is not None and not_before > 0:
+            delay = max(delay, timedelta(seconds=min(not_before, LONGEST_DELAY.total_seconds())))
+        return timedelta(milliseconds=delay // timedelta(milliseconds=1))
+
+    def _end(self, step: Step, status: Status, reason: str, action: Action) -> Outcome:
+        self.table.give_up(step.claim, self.clock(), status, reason=reason, action=action)
+        return Outcome(step.claim.hint, Ending(status.value), reason, step.metrics)
+
+    def _sealed_request(self, step: Step) -> bytes:
+        claim = step.claim
+        if claim.sealed_request is not None:
+            return claim.sealed_request  # a claim that began with a request never opens a second one
+        assert step.request_id is not None  # noqa: S101 - only an open session is kept
+        return self.seal.seal(step.request_id, claim.connection_id, Purpose.REQUEST)
+
+    def _send(self, hint: Hint, delay: timedelta) -> None:
+        """Wake someone when it is due. A message that cannot be sent is made good by `resume_stalled`."""
+        try:
+            self.queue.send(hint, delay)
+        except (ClientError, BotoCoreError):
+            return
+
+
+CLAIM_TAKES = timedelta(seconds=100)
+"""The longest that one claim may run: a token, an Authorize, a data call and a PUT, each to its own deadline."""
+
+
+def fetch_all(
+    hints: Iterable[Hint], fetcher: Fetcher, *, threads: int, time_left: Callable[[], timedelta]
+) -> list[Outcome | Exception]:
+    """Work on all hints at once, as far as threads and time go; one slow connection holds up no other.
+
+    Gives the outcomes in the order of the hints; where AWS did not serve, the exception in its place.
+    """
+
+    def one(hint: Hint) -> Outcome:
+        if time_left() < CLAIM_TAKES:
+            fetcher.queue.send(hint)
+            return Outcome(hint, Ending.HANDED_ON)
+        return fetcher.fetch(hint)
+
+    with ThreadPoolExecutor(threads) as pool:
+        running = [pool.submit(one, hint) for hint in hints]
+        return [_outcome(work) for work in running]
+
+
+def _outcome(work: Future[Outcome]) -> Outcome | Exception:
+    try:
+        return work.result()
+    except Exception as error:  # noqa: BLE001 - the handler logs it and reports this one record as failed
+        return error

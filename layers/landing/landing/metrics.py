@@ -1,0 +1,29 @@
+"""Every metric of the service, by name, written as EMF log lines."""
+
+from collections import Counter
+from collections.abc import Iterable
+from enum import StrEnum
+
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+_metrics = Metrics()
+
+
+class Metric(StrEnum):
+    LOGIN_RECEIVED = "LoginReceived"
+    REQUEST_REFUSED = "RequestRefused"
+    CONNECTION_READY = "ConnectionReady"
+    CONNECTION_PENDING = "ConnectionPending"
+    CONNECTION_WAITING = "ConnectionWaiting"
+    CONNECTION_ACTION_REQUIRED = "ConnectionActionRequired"
+    CONNECTION_FAILED = "ConnectionFailed"
+    FETCH_ERROR = "FetchError"
+
+
+def count(names: Iterable[str]) -> None:
+    """Count each name once for each time it is given."""
+    for name, times in Counter(names).items():
+        _metrics.add_metric(name=name, unit=MetricUnit.Count, value=times)
+    if _metrics.metric_set:
+        _metrics.flush_metrics()

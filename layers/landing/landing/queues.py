@@ -1,0 +1,50 @@
+"""Delayed messages that carry ids only."""
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from landing.connection import Hint
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+LONGEST_DELAY = timedelta(minutes=15)
+"""SQS holds a message back no longer; what is due later is delayed again when it arrives."""
+
+
+class BadMessage(ValueError):
+    """A message that is not one of ours; it does not say what it was."""
+
+
+class FetchQueue:
+    """Hints for `fetch_accounts`, delivered at least once and not before their delay is over."""
+
+    def __init__(self, sqs: "SQSClient", queue_url: str) -> None:
+        self._sqs = sqs
+        self._queue_url = queue_url
+
+    def send(self, hint: Hint, delay: timedelta = timedelta()) -> None:
+        """Raises ClientError or BotoCoreError when SQS cannot serve."""
+        seconds = -(-min(max(delay, timedelta()), LONGEST_DELAY) // timedelta(seconds=1))
+        self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=json.dumps(to_message(hint)), DelaySeconds=seconds)
+
+
+def to_message(hint: Hint) -> dict[str, Any]:
+    return {
+        "connectionId": hint.connection_id,
+        "generation": hint.generation,
+        "attempt": hint.attempt,
+    }
+
+
+def from_message(body: str) -> Hint:
+    """Raises BadMessage."""
+    try:
+        message = json.loads(body)
+        hint = Hint(message["connectionId"], message["generation"], message["attempt"])
+    except (ValueError, TypeError, KeyError):
+        raise BadMessage("not a hint of ours") from None
+    if not isinstance(hint.connection_id, str) or type(hint.generation) is not int or type(hint.attempt) is not int:
+        raise BadMessage("not a hint of ours")
+    return hint

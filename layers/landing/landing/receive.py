@@ -1,0 +1,78 @@
+"""Receives a login: keeps it sealed as a connection that someone will fetch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from landing.connection import AfterPost, Connection, Status, after_post, connection_id
+from landing.connection_table import ConnectionTable, RowChanged
+from landing.login_seal import LoginSeal, Purpose
+
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class NewLogin:
+    """What a browser brought: `login_id` canonical (lower case), `owner` from the caller's token."""
+
+    owner: str
+    login_id: str = field(repr=False)
+    institution: str | None = None
+    account_ids: tuple[str, ...] | None = None
+
+
+class ConnectionErased(Exception):
+    """This owner's connection to this login was erased, or is being erased."""
+
+
+class Contended(Exception):
+    """Others kept changing the row; nothing was written, and asking again helps."""
+
+
+def receive(login: NewLogin, *, table: ConnectionTable, seal: LoginSeal, clock: Callable[[], datetime]) -> Connection:
+    """Keep `login`, or do what a repeated POST means for the connection that is already there.
+
+    Raises ConnectionErased, Contended, and ClientError when KMS or DynamoDB cannot serve.
+    """
+    login_ref = seal.login_ref(login.login_id)
+    id_ = connection_id(login_ref, login.owner)
+    for _ in range(_TRIES):
+        row = table.get(id_)
+        try:
+            if row is None:
+                return _add(login, login_ref, id_, table=table, seal=seal, now=clock())
+            return _repost(row, login, table=table, now=clock())
+        except RowChanged:
+            continue
+    raise Contended("the connection keeps changing")
+
+
+def _add(
+    login: NewLogin, login_ref: str, id_: str, *, table: ConnectionTable, seal: LoginSeal, now: datetime
+) -> Connection:
+    connection = Connection(
+        connection_id=id_,
+        login_ref=login_ref,
+        owner=login.owner,
+        institution=login.institution,
+        sealed_login=seal.seal(login.login_id, id_, Purpose.LOGIN),
+        account_ids=login.account_ids,
+        status=Status.RECEIVED,
+        generation=1,
+        attempt=0,
+        due_at=now,
+        started_at=now,
+        received_at=now,
+        updated_at=now,
+    )
+    table.add(connection)
+    return connection
+
+
+def _repost(row: Connection, login: NewLogin, *, table: ConnectionTable, now: datetime) -> Connection:
+    what = after_post(row, login.account_ids, now)
+    if what is AfterPost.REFUSE:
+        raise ConnectionErased("the connection was erased")
+    if what is AfterPost.NOTHING:
+        return row
+    return table.repost(row, what, now, account_ids=login.account_ids, institution=login.institution)

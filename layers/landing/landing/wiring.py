@@ -1,0 +1,111 @@
+"""Builds each real collaborator once, on first use; imports are most of a cold start, so they wait till then too."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from landing import connection, settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+
+    from landing.connection_table import ConnectionTable
+    from landing.drop_store import DropStore
+    from landing.fetch import Fetcher
+    from landing.flinks import FlinksClient
+    from landing.login_seal import LoginSeal
+    from landing.owner_tag import OwnerTag
+    from landing.queues import FetchQueue
+
+# A function must answer, or end its claim, long before its own timeout: few tries and short ones.
+_PATIENT = Config(
+    connect_timeout=2,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=40,
+    tcp_keepalive=True,
+)
+# A drop is put by us alone: a retry of the client's own would be a PUT that we know nothing of.
+_ONCE = _PATIENT.merge(Config(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1}))
+
+
+@cache
+def connection_table() -> "ConnectionTable":
+    from landing.connection_table import ConnectionTable
+
+    table = settings.TableSettings.from_environment().connections_table
+    return ConnectionTable(boto3.client("dynamodb", config=_PATIENT), table)
+
+
+@cache
+def _kms() -> "KMSClient":
+    return boto3.client("kms", config=_PATIENT)
+
+
+@cache
+def login_seal() -> "LoginSeal":
+    from landing.login_seal import LoginSeal
+
+    keys = settings.SealSettings.from_environment()
+    return LoginSeal(_kms(), login_key=keys.login_key_arn, index_key=keys.index_key_arn)
+
+
+@cache
+def owner_tag() -> "OwnerTag":
+    from landing.owner_tag import OwnerTag
+
+    return OwnerTag(login_seal().owner_mac)
+
+
+@cache
+def drop_store() -> "DropStore":
+    from landing.drop_store import DropStore
+
+    drops = settings.DropSettings.from_environment()
+    return DropStore(boto3.client("s3", config=_ONCE), drops.drop_bucket, drops.data_key_arn)
+
+
+@cache
+def fetch_queue() -> "FetchQueue":
+    from landing.queues import FetchQueue
+
+    queue = settings.FetchQueueSettings.from_environment()
+    return FetchQueue(boto3.client("sqs", config=_PATIENT), queue.fetch_queue_url)
+
+
+@cache
+def flinks() -> "FlinksClient":
+    from landing.flinks import FlinksClient
+    from landing.flinks_keys import FlinksKeys
+
+    at = settings.FlinksSettings.from_environment()
+    keys = FlinksKeys(
+        boto3.client("secretsmanager", config=_PATIENT),
+        secret_key_arn=at.flinks_secret_key_arn,
+        api_key_arn=at.flinks_api_key_arn,
+    )
+    return FlinksClient(at.flinks_api_url, at.flinks_customer_id, keys)
+
+
+@cache
+def fetcher() -> "Fetcher":
+    from landing.fetch import Fetcher, Limits
+
+    numbers = settings.FetchSettings.from_environment()
+    return Fetcher(
+        table=connection_table(),
+        seal=login_seal(),
+        flinks=flinks(),
+        drops=drop_store(),
+        queue=fetch_queue(),
+        tags=owner_tag(),
+        clock=connection.utc_now,
+        limits=Limits(lease=numbers.lease, poll_every=numbers.poll_every),
+        require_owner_tag=numbers.require_owner_tag,
+    )
+
+
+def fetch_threads() -> int:
+    return settings.FetchSettings.from_environment().fetch_threads
