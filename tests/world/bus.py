@@ -66,9 +66,7 @@ class Secrets:
         secret, stage = self._secret(call), call.get("VersionStage", "AWSCURRENT")
         version = call.get("VersionId") or secret.stages.get(stage)
         if version not in secret.versions:
-            raise AwsError(
-                "ResourceNotFoundException", "Secrets Manager can't find the specified secret value"
-            )
+            raise AwsError("ResourceNotFoundException", "Secrets Manager can't find the specified secret value")
         return {
             "Name": secret.name,
             "ARN": self._arn(secret),

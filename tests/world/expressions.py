@@ -44,9 +44,7 @@ def reserved_words() -> frozenset[str]:
     spec = find_spec("moto")
     assert spec
     assert spec.origin
-    words = (
-        File(spec.origin).parent / "dynamodb/parsing/reserved_keywords.txt"
-    )  # AWS's list, as moto keeps it
+    words = File(spec.origin).parent / "dynamodb/parsing/reserved_keywords.txt"  # AWS's list, as moto keeps it
     return frozenset(words.read_text().upper().split())
 
 
@@ -224,7 +222,7 @@ class Evaluation:
         sign = 1 if node[0] == "+" else -1
         return {"N": number(Decimal(left["N"]) + sign * Decimal(right["N"]))}
 
-    def holds(self, node: Node) -> bool:  # noqa: C901, PLR0911 - one case per word of the language
+    def holds(self, node: Node) -> bool:  # noqa: C901 - one case per word of the language
         match node:
             case ("and", left, right):
                 return self.holds(left) and self.holds(right)

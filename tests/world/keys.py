@@ -29,13 +29,9 @@ class Keys:
         self._sealed: dict[bytes, tuple[Key, dict[str, str], bytes]] = {}
 
     def create_key(self, call: Parameters) -> Answer:
-        key = Key(
-            f"00000000-0000-4000-8000-{len(self.keys) + 1:012d}", call.get("KeyUsage", "ENCRYPT_DECRYPT")
-        )
+        key = Key(f"00000000-0000-4000-8000-{len(self.keys) + 1:012d}", call.get("KeyUsage", "ENCRYPT_DECRYPT"))
         self.keys[key.id] = key
-        return {
-            "KeyMetadata": {"KeyId": key.id, "Arn": key.arn, "KeyState": key.state, "KeyUsage": key.usage}
-        }
+        return {"KeyMetadata": {"KeyId": key.id, "Arn": key.arn, "KeyState": key.state, "KeyUsage": key.usage}}
 
     def create_alias(self, call: Parameters) -> Answer:
         self.aliases[call["AliasName"]] = call["TargetKeyId"]
@@ -74,9 +70,7 @@ class Keys:
             raise AwsError("InvalidCiphertextException")
         key, context, plaintext = sealed
         if (named := call.get("KeyId")) and self._key(named) is not key:
-            raise AwsError(
-                "IncorrectKeyException", "The key ID in the request does not identify the right key"
-            )
+            raise AwsError("IncorrectKeyException", "The key ID in the request does not identify the right key")
         self._usable(key.id, "ENCRYPT_DECRYPT")
         if context != call.get("EncryptionContext", {}):
             raise AwsError("InvalidCiphertextException")

@@ -198,9 +198,7 @@ class Objects:
             version = next((v for v in bucket.versions.get(key, []) if v.id == version_id), None)
             missing = missing if missing == "404" else "NoSuchVersion"
         if version is None:
-            raise AwsError(
-                missing, "Not Found" if missing == "404" else "The specified key does not exist.", 404
-            )
+            raise AwsError(missing, "Not Found" if missing == "404" else "The specified key does not exist.", 404)
         if version.body is None:
             raise AwsError("405" if missing == "404" else "MethodNotAllowed", "Method Not Allowed", 405)
         return version

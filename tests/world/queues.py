@@ -99,9 +99,7 @@ class Queues:
 
     def create_queue(self, call: Parameters) -> Answer:
         attributes = call.get("Attributes", {})
-        queue = Queue(
-            call["QueueName"], self.clock, self.random, float(attributes.get("VisibilityTimeout", 30))
-        )
+        queue = Queue(call["QueueName"], self.clock, self.random, float(attributes.get("VisibilityTimeout", 30)))
         if policy := loads(attributes.get("RedrivePolicy", "{}")):
             queue.max_receives = int(policy["maxReceiveCount"])
             queue.dead_letters = self.queues[policy["deadLetterTargetArn"].rsplit(":", 1)[1]]
@@ -116,9 +114,7 @@ class Queues:
         counts = {
             "ApproximateNumberOfMessages": sum(m.due <= now for m in queue.messages),
             "ApproximateNumberOfMessagesDelayed": sum(m.due > now and not m.receives for m in queue.messages),
-            "ApproximateNumberOfMessagesNotVisible": sum(
-                m.due > now and m.receives > 0 for m in queue.messages
-            ),
+            "ApproximateNumberOfMessagesNotVisible": sum(m.due > now and m.receives > 0 for m in queue.messages),
         }
         everything = {"QueueArn": queue.arn} | {name: str(count) for name, count in counts.items()}
         wanted = call.get("AttributeNames", [])
@@ -155,9 +151,7 @@ class Queues:
                 "ReceiptHandle": m.receipt,
                 "Body": m.body,
                 "MD5OfBody": _md5(m.body),
-                "Attributes": {
-                    n: v for n, v in system_attributes(m).items() if n in wanted or "All" in wanted
-                },
+                "Attributes": {n: v for n, v in system_attributes(m).items() if n in wanted or "All" in wanted},
             }
             for m in taken
         ]
@@ -196,9 +190,7 @@ class Queues:
         if not entries:
             raise AwsError("AWS.SimpleQueueService.EmptyBatchRequest", "There should be at least one entry")
         if len(entries) > LARGEST_BATCH:
-            raise AwsError(
-                "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", "Maximum number of entries is 10"
-            )
+            raise AwsError("AWS.SimpleQueueService.TooManyEntriesInBatchRequest", "Maximum number of entries is 10")
         if len({entry["Id"] for entry in entries}) < len(entries):
             raise AwsError("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", "Id repeated")
         return entries

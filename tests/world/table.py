@@ -112,9 +112,7 @@ class Table:
 
     def key_of(self, given: Item, *, exact: bool = False) -> Key:
         names = self.keys.attributes
-        if any(self.kinds[name] not in given.get(name, {}) for name in names) or (
-            exact and len(given) > len(names)
-        ):
+        if any(self.kinds[name] not in given.get(name, {}) for name in names) or (exact and len(given) > len(names)):
             raise refused("The provided key element does not match the schema")
         return self.keys.key(given)
 
@@ -180,9 +178,7 @@ class Table:
     def shard(self, number: int) -> list[dict[str, Any]]:
         """Return what the stream still holds of one shard, oldest first."""
         records, oldest = self.shards[number], self.clock.now() - STREAM_RETENTION
-        del records[
-            : bisect_right(records, oldest, key=lambda r: r["dynamodb"]["ApproximateCreationDateTime"])
-        ]
+        del records[: bisect_right(records, oldest, key=lambda r: r["dynamodb"]["ApproximateCreationDateTime"])]
         return records
 
     def expire(self) -> None:
@@ -203,9 +199,7 @@ class _Request:
         self.values = {name: stored(v) for name, v in call.get("ExpressionAttributeValues", {}).items()}
         try:
             self.parsed: dict[str, Parsed] = {
-                parameter: parse(kind, call.get(parameter))
-                for parameter, kind in KINDS.items()
-                if parameter in call
+                parameter: parse(kind, call.get(parameter)) for parameter, kind in KINDS.items() if parameter in call
             }
         except ExpressionError as error:
             raise refused(f"Invalid expression: {error}") from None
@@ -214,9 +208,7 @@ class _Request:
             (self.values.keys(), {name for p in self.parsed.values() for name in p.values}),
         ):
             if unused := given - used:
-                raise refused(
-                    f"Value provided in expression attributes unused in expressions: keys: {unused}"
-                )
+                raise refused(f"Value provided in expression attributes unused in expressions: keys: {unused}")
             if undefined := used - given:
                 raise refused(f"An expression attribute used in expression is not defined: {undefined}")
 
@@ -226,9 +218,7 @@ class _Request:
     def tree(self, parameter: str) -> Any:
         return self.parsed[parameter].tree if parameter in self.parsed else None
 
-    def change(
-        self, key: Key, update: Callable[[Item | None], Item | None]
-    ) -> tuple[Item | None, Item | None]:
+    def change(self, key: Key, update: Callable[[Item | None], Item | None]) -> tuple[Item | None, Item | None]:
         """Write what `update` makes of the old item if the condition holds; return (old, new)."""
         old = self.table.items.get(key)
         condition = self.tree("ConditionExpression")
@@ -337,9 +327,7 @@ class Tables:
         found = [item for item in items if all(name in item for name in index.attributes)]
         return self._page(request, index, found, lambda item: (zlib.crc32(repr(index.key(item)).encode()),))
 
-    def _page(
-        self, request: _Request, index: Index, found: list[Item], order: Callable[[Item], Key]
-    ) -> Answer:
+    def _page(self, request: _Request, index: Index, found: list[Item], order: Callable[[Item], Key]) -> Answer:
         call, table = request.call, request.table
         backwards = not call.get("ScanIndexForward", True)
 
@@ -379,11 +367,7 @@ class Tables:
     def _partition(condition: Node, request: _Request, index: Index) -> Value:
         equal, *rest = (condition[1], condition[2]) if condition[0] == "and" else (condition,)
         names = [Evaluation(None, request.names, {}).steps(part[1]) for part in (equal, *rest)]
-        if (
-            equal[0] != "="
-            or equal[2][0] != "value"
-            or names != [(n,) for n in index.attributes[: len(names)]]
-        ):
+        if equal[0] != "=" or equal[2][0] != "value" or names != [(n,) for n in index.attributes[: len(names)]]:
             raise refused("Query key condition not supported")
         if rest and rest[0][0] not in {"=", "<", "<=", ">", ">=", "between", "begins_with"}:
             raise refused("Query key condition not supported")
@@ -424,9 +408,7 @@ class Streams:
             {"ShardId": self._shard_id(n), "SequenceNumberRange": {"StartingSequenceNumber": f"1{0:020d}"}}
             for n in range(len(table.shards))
         ]
-        return {
-            "StreamDescription": {"StreamArn": table.stream_arn, "StreamStatus": "ENABLED", "Shards": shards}
-        }
+        return {"StreamDescription": {"StreamArn": table.stream_arn, "StreamStatus": "ENABLED", "Shards": shards}}
 
     def get_shard_iterator(self, call: Parameters) -> Answer:
         table = self._table(call["StreamArn"])
@@ -434,13 +416,9 @@ class Streams:
         held = [r["dynamodb"]["SequenceNumber"] for r in table.shard(number)]
         position = {"TRIM_HORIZON": "", "LATEST": f"1{table.written + 1:020d}"}.get(kind)
         if position is None:
-            position = call["SequenceNumber"] + (
-                " " if kind == "AFTER_SEQUENCE_NUMBER" else ""
-            )  # sorts just after
+            position = call["SequenceNumber"] + (" " if kind == "AFTER_SEQUENCE_NUMBER" else "")  # sorts just after
             if call["SequenceNumber"] < (held[0] if held else f"1{table.written:020d}"):
-                raise AwsError(
-                    "TrimmedDataAccessException", "The data you are trying to access has been trimmed"
-                )
+                raise AwsError("TrimmedDataAccessException", "The data you are trying to access has been trimmed")
         return {"ShardIterator": self._iterator(table, number, position)}
 
     def get_records(self, call: Parameters) -> Answer:

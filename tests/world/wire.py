@@ -58,9 +58,7 @@ class Parameters(dict[str, Any]):
 
 @cache
 def _real(service: str) -> Any:
-    session = boto3.session.Session(
-        aws_access_key_id="world", aws_secret_access_key="world", region_name=REGION
-    )
+    session = boto3.session.Session(aws_access_key_id="world", aws_secret_access_key="world", region_name=REGION)
     return session.client(service)  # type: ignore[call-overload]  # one of SERVICES
 
 
@@ -83,9 +81,7 @@ def _check(client: Any, operation: str, given: dict[str, Any]) -> None:
     form = (operation, _form(given))
     if form in _checked_forms:
         return
-    report = ParamValidator().validate(
-        given, client.meta.service_model.operation_model(operation).input_shape
-    )
+    report = ParamValidator().validate(given, client.meta.service_model.operation_model(operation).input_shape)
     if report.has_errors():
         raise ParamValidationError(report=report.generate_report())
     _checked_forms.add(form)

@@ -84,9 +84,9 @@ class World:
         self._faults: dict[tuple[str, str], deque[tuple[str, bool]]] = {}
         self._entry_faults: dict[tuple[str, str], deque[str]] = {}
         self._interrupts: dict[tuple[int, str], Callable[[], None]] = {}
-        self._sources: list[_Source] = []
 
         tables = Tables(self.clock)
+        self._sources: list[_Source] = [_Expiry(self, timedelta(hours=1), lambda _: None, start, tables=tables)]
         sqs = Queues(self.clock, self.random, self._entry_fault)
         s3 = Objects(self.clock, self._entry_fault)
         kms = Keys()
@@ -226,9 +226,7 @@ class World:
     def settle(self, done: Callable[[], bool] = lambda: True, within: timedelta = timedelta(days=2)) -> None:
         """Deliver until none is outstanding (schedules apart) and `done()`; fail when `within` passes."""
         until = self.clock.now() + within
-        while not done() or any(
-            s.next_due() is not None for s in self._sources if not isinstance(s, Schedule)
-        ):
+        while not done() or any(s.next_due() is not None for s in self._sources if not isinstance(s, Schedule)):
             assert self.step(until), f"not settled {within} later"
 
 
@@ -307,6 +305,18 @@ class Schedule(_Source):
         self.last += self.period
         event = {"source": "aws.events", "detail-type": "Scheduled Event", "time": self.last.isoformat()}
         self.world.invoke(self.handler, event)
+
+
+@dataclass
+class _Expiry(Schedule):
+    """AWS's own background deletion by TTL."""
+
+    tables: Tables = field(kw_only=True)
+
+    def deliver(self) -> None:
+        self.last += self.period
+        for table in self.tables.tables.values():
+            table.expire()
 
 
 def _in_json(value: Any) -> Any:
