@@ -1,0 +1,90 @@
+"""The emulator with our adaptations in place, as one ASGI application; import it only in its own process.
+
+Every module beside this one restores rules of AWS that the emulator (MiniStack, pinned) departs from, and reaches into
+its private functions to do so: when upstream has a rule, delete the adaptation. `tests/integration/aws` says which ones
+still hold.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ministack import app as ministack
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+
+from local.aws import template_rules
+from local.aws.functions import Deployed, Functions
+
+type Scope = dict[str, Any]
+type Message = dict[str, Any]
+type Receive = Callable[[], Awaitable[Message]]
+type Send = Callable[[Message], Awaitable[None]]
+
+
+class Emulator:
+    """AWS at `url`. Calls `ready` once it serves; `close` ends the processes that run functions."""
+
+    def __init__(self, url: str, lambda_python: Path, folder: Path, ready: Callable[[], None]) -> None:
+        self._ready = ready
+        self._functions = Functions(lambda_python, folder, url)
+        template_rules.install()
+        lambda_svc._execute_function_warm = self._execute
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await ministack.app(scope, receive, self._announcing(send))
+        else:
+            await ministack.app(scope, receive, send)
+
+    def close(self) -> None:
+        self._functions.close()
+
+    def _announcing(self, send: Send) -> Send:
+        async def announcing(message: Message) -> None:
+            await send(message)
+            if message["type"] == "lifespan.startup.complete":
+                self._ready()
+
+        return announcing
+
+    def _execute(self, record: Mapping[str, Any], event: Any, request_id: str) -> dict[str, Any]:
+        """In place of the emulator's own worker; every way to invoke a function comes through here."""
+        configuration = record.get("config") or record
+        variables = _variables(configuration)
+        layers = (lambda_svc._resolve_layer_zip(layer) for layer in configuration.get("Layers", []))
+        deployed = Deployed(
+            name=configuration["FunctionName"],
+            arn=configuration["FunctionArn"],
+            handler=configuration["Handler"],
+            timeout=int(configuration.get("Timeout", 3)),
+            code=record["code_zip"],
+            layers=tuple(layer for layer in layers if layer),
+            environment=tuple(sorted(variables.items())),
+        )
+        trace = lambda_svc._xray_trace_id_for_invocation(configuration)
+        outcome = self._functions.invoke(deployed, variables, request_id, event, trace)
+        result: dict[str, Any] = {"body": outcome.payload, "log": outcome.output}
+        if outcome.failed:
+            result |= {"error": True, "function_error": "Unhandled"}
+        return result
+
+
+def _variables(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """The environment that Lambda defines for a function, its own variables, and its role's session."""
+    _, region = lambda_svc._account_region_from_function_config(configuration)
+    name = configuration["FunctionName"]
+    logging = configuration.get("LoggingConfig") or {}
+    log_format = logging.get("LogFormat", "Text")
+    return {
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{configuration['Runtime']}",
+        "AWS_LAMBDA_FUNCTION_VERSION": configuration.get("Version", "$LATEST"),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration.get("MemorySize", 128)),
+        "AWS_LAMBDA_LOG_GROUP_NAME": logging.get("LogGroup") or f"/aws/lambda/{name}",
+        "AWS_LAMBDA_LOG_FORMAT": log_format,
+        **({"AWS_LAMBDA_LOG_LEVEL": logging.get("ApplicationLogLevel", "INFO")} if log_format == "JSON" else {}),
+        **lambda_svc._runtime_env_vars(configuration),
+        **lambda_runtime.execution_credentials(configuration),
+    }

@@ -1,0 +1,217 @@
+"""CloudFormation properties that the emulator drops when it makes a resource: applied with the service's own code.
+
+AWS applies every property of a template or fails the stack; so does each function here (a property it does not know is an
+error, never silence). `tests/integration/aws/test_template_properties.py` finds the next one that is dropped.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from ministack.services import apigateway, dynamodb, lambda_svc, s3
+from ministack.services.cloudformation import provisioners
+
+type Properties = Mapping[str, Any]
+type Restore = Callable[[str, Properties], None]
+
+
+def install() -> None:
+    """Apply what is dropped after each create and update of these resource types."""
+    for resource_type, restore in {
+        "AWS::DynamoDB::Table": _table,
+        "AWS::S3::Bucket": _bucket,
+        "AWS::ApiGatewayV2::Api": _http_api,
+        "AWS::Lambda::Function": _function,
+    }.items():
+        handlers = provisioners._RESOURCE_HANDLERS[resource_type]
+        handlers["create"] = _after_create(handlers["create"], restore)
+        handlers["update"] = _after_update(handlers["update"], restore)
+
+
+def _after_create(create: Callable[..., Any], restore: Restore) -> Callable[..., Any]:
+    def created(logical_id: str, properties: Properties, stack_name: str) -> Any:
+        made = create(logical_id, properties, stack_name)
+        restore(made[0], properties)
+        return made
+
+    return created
+
+
+def _after_update(update: Callable[..., Any], restore: Restore) -> Callable[..., Any]:
+    def updated(physical_id: str, old: Properties, new: Properties, stack_name: str, **more: Any) -> Any:
+        made = update(physical_id, old, new, stack_name, **more)
+        restore(made[0], new)
+        return made
+
+    return updated
+
+
+def _answer(response: tuple[int, Any, Any]) -> dict[str, Any]:
+    """The JSON object of a service's response; its error becomes the reason that the resource failed."""
+    status, _, body = response
+    if status >= 300:
+        raise ValueError(body.decode() if isinstance(body, bytes) else body)
+    return dict(json.loads(body)) if body[:1] in {b"{", "{"} else {}
+
+
+def _is_true(value: object) -> bool:
+    """A boolean as CloudFormation takes it: parameters are strings."""
+    return str(value).lower() == "true"
+
+
+def _refuse_unknown(what: str, properties: Properties, known: set[str]) -> None:
+    if unknown := set(properties) - known:
+        raise ValueError(f"local/aws does not apply {', '.join(sorted(unknown))} of {what}")
+
+
+# DynamoDB::Table drops SSESpecification, TimeToLiveSpecification, PointInTimeRecoverySpecification on create.
+
+
+def _table(name: str, properties: Properties) -> None:
+    if sse := properties.get("SSESpecification"):
+        wanted = {k: sse[k] for k in ("SSEType", "KMSMasterKeyId") if k in sse}
+        specification = {"Enabled": _is_true(sse["SSEEnabled"]), **wanted}
+        _answer(dynamodb._update_table({"TableName": name, "SSESpecification": specification}))
+    if ttl := properties.get("TimeToLiveSpecification"):
+        specification = {**ttl, "Enabled": _is_true(ttl["Enabled"])}
+        _answer(dynamodb._update_ttl({"TableName": name, "TimeToLiveSpecification": specification}))
+    if recovery := properties.get("PointInTimeRecoverySpecification"):
+        specification = {"PointInTimeRecoveryEnabled": _is_true(recovery["PointInTimeRecoveryEnabled"])}
+        if "RecoveryPeriodInDays" in recovery:
+            specification["RecoveryPeriodInDays"] = int(recovery["RecoveryPeriodInDays"])
+        request = {"TableName": name, "PointInTimeRecoverySpecification": specification}
+        _answer(dynamodb._update_continuous_backups(request))
+    dynamodb._tables[name]["DeletionProtectionEnabled"] = _is_true(properties.get("DeletionProtectionEnabled", False))
+
+
+# S3::Bucket drops BucketEncryption, LifecycleConfiguration and OwnershipControls.
+
+
+def _bucket(name: str, properties: Properties) -> None:
+    if encryption := properties.get("BucketEncryption"):
+        document = _encryption_document(encryption["ServerSideEncryptionConfiguration"])
+        _answer(s3._put_bucket_encryption(name, document))
+    if lifecycle := properties.get("LifecycleConfiguration"):
+        _answer(s3._put_bucket_lifecycle(name, _lifecycle_document(lifecycle["Rules"])))
+    if ownership := properties.get("OwnershipControls"):
+        root = Element("OwnershipControls")
+        for rule in ownership["Rules"]:
+            _elements(SubElement(root, "Rule"), rule)
+        _answer(s3._put_bucket_ownership_controls(name, tostring(root)))
+
+
+def _elements(parent: Element, values: Mapping[str, object]) -> None:
+    for tag, value in values.items():
+        SubElement(parent, tag).text = str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _encryption_document(rules: list[Properties]) -> bytes:
+    root = Element("ServerSideEncryptionConfiguration")
+    for properties in rules:
+        _refuse_unknown("BucketEncryption", properties, {"ServerSideEncryptionByDefault", "BucketKeyEnabled"})
+        rule = SubElement(root, "Rule")
+        default = properties["ServerSideEncryptionByDefault"]
+        _elements(SubElement(rule, "ApplyServerSideEncryptionByDefault"), default)
+        _elements(rule, {"BucketKeyEnabled": _is_true(properties.get("BucketKeyEnabled", False))})
+    return tostring(root)
+
+
+def _lifecycle_document(rules: list[Properties]) -> bytes:
+    root = Element("LifecycleConfiguration")
+    for properties in rules:
+        rule = SubElement(root, "Rule")
+        if "Id" in properties:
+            _elements(rule, {"ID": properties["Id"]})
+        _elements(SubElement(rule, "Filter"), {"Prefix": properties.get("Prefix", "")})
+        _elements(rule, {"Status": properties["Status"]})
+        expiration = {
+            "Days": properties.get("ExpirationInDays"),
+            "ExpiredObjectDeleteMarker": properties.get("ExpiredObjectDeleteMarker"),
+        }
+        if wanted := {tag: value for tag, value in expiration.items() if value is not None}:
+            _elements(SubElement(rule, "Expiration"), wanted)
+        for action in ("NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload"):
+            if action in properties:
+                _elements(SubElement(rule, action), properties[action])
+        _refuse_unknown(
+            "LifecycleConfiguration",
+            properties,
+            {
+                "Id",
+                "Prefix",
+                "Status",
+                "ExpirationInDays",
+                "ExpiredObjectDeleteMarker",
+                "NoncurrentVersionExpiration",
+                "AbortIncompleteMultipartUpload",
+            },
+        )
+    return tostring(root)
+
+
+# ApiGatewayV2::Api ignores Body, the OpenAPI document into which SAM writes routes, authorizers and CORS.
+
+
+def _http_api(api_id: str, properties: Properties) -> None:
+    document = properties.get("Body")
+    if not document:
+        return
+    for of_api in (apigateway._routes, apigateway._integrations, apigateway._authorizers):
+        of_api[api_id] = {}
+    if cors := document.get("x-amazon-apigateway-cors"):
+        _answer(apigateway._update_api(api_id, {"corsConfiguration": cors}))
+    authorizers = {
+        name: _authorizer(api_id, name, scheme["x-amazon-apigateway-authorizer"])
+        for name, scheme in document.get("components", {}).get("securitySchemes", {}).items()
+    }
+    for path, operations in document.get("paths", {}).items():
+        for method, operation in operations.items():
+            _route(api_id, path, method, operation, authorizers)
+
+
+def _authorizer(api_id: str, name: str, properties: Properties) -> str:
+    wanted = {
+        "name": name,
+        "authorizerType": "JWT",
+        "identitySource": [properties["identitySource"]],
+        "jwtConfiguration": properties["jwtConfiguration"],
+    }
+    return str(_answer(apigateway._create_authorizer(api_id, wanted))["authorizerId"])
+
+
+def _route(api_id: str, path: str, method: str, operation: Properties, authorizers: Mapping[str, str]) -> None:
+    backend = operation["x-amazon-apigateway-integration"]
+    wanted = {
+        "integrationType": backend["type"].upper(),
+        "integrationUri": backend["uri"],
+        "integrationMethod": backend.get("httpMethod", "POST"),
+        "payloadFormatVersion": backend.get("payloadFormatVersion", "1.0"),
+        "timeoutInMillis": int(backend.get("timeoutInMillis", 30_000)),
+    }
+    integration = _answer(apigateway._create_integration(api_id, wanted))["integrationId"]
+    verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+    route: dict[str, Any] = {
+        "routeKey": "$default" if path == "/$default" else f"{verb} {path}",
+        "target": f"integrations/{integration}",
+    }
+    for requirement in operation.get("security", []):
+        for name, scopes in requirement.items():
+            route |= {
+                "authorizationType": "JWT",
+                "authorizerId": authorizers[name],
+                "authorizationScopes": scopes,
+            }
+    _answer(apigateway._create_route(api_id, route))
+
+
+# Lambda::Function drops ReservedConcurrentExecutions.
+
+
+def _function(name: str, properties: Properties) -> None:
+    reserved = properties.get("ReservedConcurrentExecutions")
+    if reserved is None:
+        lambda_svc._delete_function_concurrency(name)
+    else:
+        request = {"ReservedConcurrentExecutions": int(reserved)}
+        _answer(lambda_svc._put_function_concurrency(name, request))
