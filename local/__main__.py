@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from local import demo
-from local.aws.deployment import DeploymentFailed
+from local.aws.deployment import DeploymentError
 from local.process import NotReady
 from local.stack import ROOT, Stack
 
@@ -56,7 +56,7 @@ def main() -> None:
     except KeyboardInterrupt:
         say("ended")
         raise SystemExit(130) from None
-    except (DeploymentFailed, NotReady, demo.DemoFailed) as error:
+    except (DeploymentError, NotReady, demo.DemoFailed) as error:
         print(f"{what} failed: {error}", file=sys.stderr)
         raise SystemExit(1) from None
 

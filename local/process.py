@@ -1,13 +1,12 @@
 """A child process that says once, in one line of JSON, that it is ready, and that ends when we do."""
 
-import json
 import select
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 _TO_END = 15
 
@@ -31,7 +30,7 @@ class Child:
                 start_new_session=True,  # Ctrl-C is for us: we end our children in order
             )
 
-    def ready(self, within: float) -> dict[str, Any]:
+    def ready(self, within: float) -> str:
         """The child's first line. Raises NotReady after `within` seconds."""
         assert self._process.stdout is not None  # noqa: S101 - asked for above
         deadline = time.monotonic() + within
@@ -40,8 +39,7 @@ class Child:
             if readable:
                 line = self._process.stdout.readline()
                 if line:
-                    said: dict[str, Any] = json.loads(line)
-                    return said
+                    return line.decode()
             if self._process.poll() is not None:
                 raise NotReady(f"ended with {self._process.returncode} before it was ready: see {self._log}")
         raise NotReady(f"not ready within {within:.0f} s: see {self._log}")

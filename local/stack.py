@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -12,10 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import boto3
-from botocore.config import Config
-
 from local.aws import deployment
+from local.aws.deployment import EmulatorAddress
 from local.issuer import AUDIENCE, Issuer
 from local.process import Child
 
@@ -59,15 +56,13 @@ class Stack:
         return self
 
     def _start(self) -> None:
-        self._say("building the artifacts (sam build; kept until a source changes)")
-        built = deployment.build(ROOT, LambdaPlatform.here(), say=self._say)
         self._say("starting Flinks" + ("'s simulator" if "FLINKS_API_URL" not in os.environ else ": yours"))
         self.flinks = self._start_flinks()
         self._say("starting the AWS emulator")
         self.issuer = self._parts.enter_context(Issuer())
         self.emulator = self._start_emulator()
-        self._say("deploying template.yaml")
-        self.outputs = deployment.deploy(self.emulator, built, self._parameters(), self.folder, say=self._say)
+        outputs = deployment.deploy(self.emulator, ROOT, self._parameters(), self.folder, self._say)
+        self.outputs = outputs | {"ApiUrl": self.emulator.api_url}
         self._put_flinks_keys()
 
     def _start_flinks(self) -> Flinks:
@@ -82,7 +77,7 @@ class Stack:
         simulator = self._parts.enter_context(
             Child([sys.executable, "-m", "local.flinks"], self.folder / "flinks.log", _environment())
         )
-        said = simulator.ready(within=20)
+        said = json.loads(simulator.ready(within=20))
         return Flinks(
             url=said["url"],
             customer_id=said["customerId"],
@@ -92,7 +87,7 @@ class Stack:
             connect_url=said["connectUrl"],
         )
 
-    def _start_emulator(self) -> deployment.Emulator:
+    def _start_emulator(self) -> EmulatorAddress:
         command = [
             str(environment_python("stack")),
             "-m",
@@ -103,11 +98,10 @@ class Stack:
             str(self.folder),
         ]
         emulator = self._parts.enter_context(Child(command, self.folder / "emulator.log", _environment()))
-        return deployment.Emulator.from_ready_line(emulator.ready(within=60))
+        return EmulatorAddress.from_line(emulator.ready(within=60))
 
     def _parameters(self) -> dict[str, str]:
         return {
-            "Architecture": LambdaPlatform.here().architecture,
             "JwtIssuer": self.issuer.url,
             "JwtAudience": AUDIENCE,
             "AllowedOrigins": "http://127.0.0.1",
@@ -122,23 +116,19 @@ class Stack:
 
     def _put_flinks_keys(self) -> None:
         """What ops do once after the first deployment."""
-        secrets = self.client("secretsmanager")
-        for output, member, key in (
-            ("FlinksSecretKeyArn", "secretKey", self.flinks.secret_key),
-            ("FlinksApiKeyArn", "apiKey", self.flinks.api_key),
+        stack = {"StackName": deployment.STACK_NAME}
+        for secret, member, key in (
+            ("FlinksSecretKey", "secretKey", self.flinks.secret_key),
+            ("FlinksApiKey", "apiKey", self.flinks.api_key),
         ):
-            secrets.put_secret_value(SecretId=self.outputs[output], SecretString=json.dumps({member: key}))
+            found = self.client("cloudformation").describe_stack_resource(**stack, LogicalResourceId=secret)
+            self.client("secretsmanager").put_secret_value(
+                SecretId=found["StackResourceDetail"]["PhysicalResourceId"], SecretString=json.dumps({member: key})
+            )
 
-    def client(self, service: Any) -> Any:
+    def client(self, service: str) -> Any:
         """A boto3 client for the emulator, with the rights of an administrator."""
-        return boto3.client(
-            service,
-            endpoint_url=self.emulator.url,
-            region_name=self.emulator.region,
-            aws_access_key_id=self.emulator.access_key_id,
-            aws_secret_access_key=self.emulator.secret_access_key,
-            config=Config(retries={"mode": "standard", "total_max_attempts": 2}, s3={"addressing_style": "path"}),
-        )
+        return self.emulator.client(service)
 
     def description(self) -> dict[str, Any]:
         """What `.local/stack.json` tells whoever drives the stack from outside."""
@@ -170,20 +160,6 @@ class Stack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-@dataclass(frozen=True)
-class LambdaPlatform:
-    """This machine as Lambda names it, and as its wheels do."""
-
-    architecture: str
-    wheels: str
-
-    @classmethod
-    def here(cls) -> Self:
-        if platform.machine() == "aarch64":
-            return cls("arm64", "aarch64-manylinux_2_28")
-        return cls("x86_64", "x86_64-manylinux_2_28")
 
 
 def environment_python(name: str) -> Path:

@@ -4,7 +4,6 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import metrics, web, wiring
-from landing.connection import utc_now
 from landing.metrics import Metric
 from landing.receive import NewLogin, receive
 
@@ -20,7 +19,7 @@ def receive_login(event: web.Event) -> web.Reply:
         institution=posted.institution,
         account_ids=tuple(posted.account_ids) if posted.account_ids else None,
     )
-    connection = receive(login, table=wiring.connection_table(), seal=wiring.login_seal(), clock=utc_now)
+    connection = receive(login, table=wiring.connection_table(), seal=wiring.login_seal(), clock=wiring.clock)
     logger.info(
         "login received",
         connectionId=connection.connection_id,

@@ -27,11 +27,14 @@ def main() -> None:
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     listener = socket.create_server(("127.0.0.1", arguments.port))
     port: int = listener.getsockname()[1]
+    api_listener = socket.create_server(("127.0.0.1", 0))
     announce = os.fdopen(os.dup(1), "w")
     _write_everything_to(folder / "emulator.log")
     _forget_the_environment(folder, port)
     # Absolute, but not resolved: a virtual environment's interpreter is a link, and the link is what makes it one.
-    asyncio.run(_serve(listener, Path(os.path.abspath(arguments.lambda_python)), folder, parent, announce))
+    asyncio.run(
+        _serve(listener, api_listener, Path(os.path.abspath(arguments.lambda_python)), folder, parent, announce)
+    )
     logging.shutdown()
     os._exit(0)  # the emulator's threads wait for nothing worth waiting for
 
@@ -66,7 +69,14 @@ def _forget_the_environment(folder: Path, port: int) -> None:
     )
 
 
-async def _serve(listener: socket.socket, python: Path, folder: Path, parent: int, announce: "os._wrap_close") -> None:
+async def _serve(
+    listener: socket.socket,
+    api_listener: socket.socket,
+    python: Path,
+    folder: Path,
+    parent: int,
+    announce: "os._wrap_close",
+) -> None:
     # Imported late: the emulator reads the environment that was prepared above.
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
@@ -74,6 +84,7 @@ async def _serve(listener: socket.socket, python: Path, folder: Path, parent: in
     from local.aws.emulator import Emulator
 
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    api_port: int = api_listener.getsockname()[1]
     end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -86,15 +97,23 @@ async def _serve(listener: socket.socket, python: Path, folder: Path, parent: in
 
     def ready() -> None:
         print(
-            json.dumps({"url": url, "region": REGION, "accountId": ACCOUNT_ID, "credentials": ROOT}),
+            json.dumps(
+                {
+                    "url": url,
+                    "apiUrl": f"http://127.0.0.1:{api_port}",
+                    "region": REGION,
+                    "accountId": ACCOUNT_ID,
+                    "credentials": ROOT,
+                }
+            ),
             file=announce,
             flush=True,
         )
 
-    emulator = Emulator(url, python, folder, ready)
+    emulator = Emulator(url, api_port, python, folder, ready)
     watch = asyncio.create_task(end_with_parent())
     config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
+    config.bind = [f"fd://{listener.fileno()}", f"fd://{api_listener.fileno()}"]
     config.keep_alive_timeout = 75
     config.graceful_timeout = 0.2
 

@@ -29,9 +29,10 @@ class DeploymentError(RuntimeError):
 
 @dataclass(frozen=True)
 class EmulatorAddress:
-    """Where the emulator listens, and its root credentials."""
+    """Where the emulator listens, where the HTTP API that is deployed to it does, and its root credentials."""
 
     url: str
+    api_url: str
     region: str
     account_id: str
     access_key_id: str
@@ -44,6 +45,7 @@ class EmulatorAddress:
         credentials = told["credentials"]
         return cls(
             told["url"],
+            told["apiUrl"],
             told["region"],
             told["accountId"],
             credentials["accessKeyId"],

@@ -14,6 +14,7 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 from local.aws import template_rules
+from local.aws.api_origin import to_the_api
 from local.aws.functions import Deployed, Functions
 
 type Scope = dict[str, Any]
@@ -23,9 +24,10 @@ type Send = Callable[[Message], Awaitable[None]]
 
 
 class Emulator:
-    """AWS at `url`. Calls `ready` once it serves; `close` ends the processes that run functions."""
+    """AWS at `url`, and its HTTP API at `api_port`. Calls `ready` once it serves; `close` ends the functions' processes."""
 
-    def __init__(self, url: str, lambda_python: Path, folder: Path, ready: Callable[[], None]) -> None:
+    def __init__(self, url: str, api_port: int, lambda_python: Path, folder: Path, ready: Callable[[], None]) -> None:
+        self._api_port = api_port
         self._ready = ready
         self._functions = Functions(lambda_python, folder, url)
         template_rules.install()
@@ -34,6 +36,8 @@ class Emulator:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await ministack.app(scope, receive, self._announcing(send))
+        elif scope["server"][1] == self._api_port:
+            await ministack.app(to_the_api(scope), receive, send)
         else:
             await ministack.app(scope, receive, send)
 

@@ -199,12 +199,13 @@ class ConnectionTable:
             updatedAt=now,
             status=Status.PENDING,
             sealedRequest=sealed_request,
+            retries=claim.retries,
             **_progress(claim),
             **_due(claim.connection_id, due_at),
         )
         if poll_until is not None:
             change.set(pollUntil=poll_until)
-        change.remove("leaseUntil")
+        change.remove("leaseUntil", "reason")
         return self._fenced(claim, change)
 
     def keep_waiting(

@@ -20,7 +20,7 @@ from landing.connection import Action, Connection, Hint, Status
 from landing.connection_table import ConnectionTable, RowChanged
 from landing.drop_store import DropNotPut, DropStore, PutFailure
 from landing.flinks import Answer, FlinksClient
-from landing.flinks_codes import Kind, Verdict, what_to_do
+from landing.flinks_codes import ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
 from landing.login_seal import LoginSeal, Purpose
 from landing.owner_tag import Ownership, OwnerTag
 from landing.queues import LONGEST_DELAY, FetchQueue
@@ -109,6 +109,8 @@ class Fetcher:
             return self._work(Step(claim))
         except RowChanged as loss:
             return self._lost(claim, loss.row)
+        except (ClientError, BotoCoreError):
+            return self._give_back(claim)
 
     def _refused(self, hint: Hint, row: Connection | None, now: datetime) -> Outcome:
         unfinished = (Status.PENDING, Status.WAITING, Status.FETCHING)
@@ -122,6 +124,13 @@ class Fetcher:
             self.table.begin_next_generation(claim, self.clock())
             return Outcome(claim.hint, Ending.NEXT_GENERATION)
         return Outcome(claim.hint, Ending.SUPERSEDED)
+
+    def _give_back(self, claim: Connection) -> Outcome:
+        """AWS did not serve in the middle of a claim: let someone try later. If the table is what ails, it raises."""
+        try:
+            return self._wait(Step(claim), "service_unavailable")
+        except RowChanged:
+            return Outcome(claim.hint, Ending.SUPERSEDED)
 
     # --- exchange, ask, drop
 
@@ -139,15 +148,15 @@ class Fetcher:
         login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
         answer, verdict = self._call(lambda: self.flinks.exchange(login_id))
         step = step.noting(verdict.metric)
-        if answer.request_id is None or verdict.kind not in (Kind.CONTINUE, Kind.PENDING):
+        if verdict.kind is not Kind.CONTINUE or answer.request_id is None:
             return self._otherwise(step, verdict, answer)
         claim = replace(claim, sessions=claim.sessions + 1, flinks_home=claim.flinks_home or self.flinks.home)
         step = replace(step, claim=claim, request_id=answer.request_id)
         if answer.login_id not in (None, login_id):
-            return self._end(step, Status.FAILED, "another_login", Action.CONTACT_SUPPORT)
+            return self._otherwise(step, ANOTHER_LOGIN, answer)
         ownership = self._ownership(claim, answer.tag)
         if ownership is Ownership.FOREIGN:
-            return self._end(step, Status.FAILED, "ownership_mismatch", Action.RECONNECT)
+            return self._otherwise(step, ANOTHER_OWNER, answer)
         step = replace(step, claim=replace(claim, owner_proven=ownership is Ownership.OURS))
         return self._ask(step, session_is_new=True)
 
@@ -171,14 +180,14 @@ class Fetcher:
             return self._end(step, Status.FAILED, "login_missing", Action.CONTACT_SUPPORT)
         ownership = self._ownership(claim, answer.tag)
         if ownership is Ownership.FOREIGN:
-            return self._end(step, Status.FAILED, "ownership_mismatch", Action.RECONNECT)
+            return self._otherwise(step, ANOTHER_OWNER, answer)
         if ownership is Ownership.NONE and self.require_owner_tag:
-            return self._end(step, Status.FAILED, "ownership_unproven", Action.RECONNECT)
+            return self._otherwise(step, OWNER_UNPROVEN, answer)
         login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
         try:
             packed = account_data.read(answer.body, login_id)
         except account_data.AnotherLogin:
-            return self._end(step, Status.FAILED, "another_login", Action.CONTACT_SUPPORT)
+            return self._otherwise(step, ANOTHER_LOGIN, answer)
         except account_data.Incomplete:
             return self._wait(step, "account_data_incomplete")
         try:
@@ -215,8 +224,10 @@ class Fetcher:
         match verdict.kind:
             case Kind.RECONNECT:
                 return self._end(step, Status.ACTION_REQUIRED, verdict.reason, verdict.action)
-            case Kind.STOP | Kind.QUARANTINE:
+            case Kind.STOP:
                 return self._end(step, Status.FAILED, verdict.reason, verdict.action)
+            case Kind.QUARANTINE:
+                return self._end(step.noting(verdict.metric), Status.FAILED, verdict.reason, verdict.action)
             case Kind.REAUTHORIZE if claim.sessions >= self.limits.sessions:
                 return self._end(step, Status.FAILED, verdict.reason, Action.CONTACT_SUPPORT)
             case Kind.REAUTHORIZE:
@@ -229,14 +240,18 @@ class Fetcher:
 
     def _pending(self, step: Step, *, seen_202: bool) -> Outcome:
         claim, now = step.claim, self.clock()
-        if claim.poll_until is not None and now >= claim.poll_until:
+        if now >= (claim.poll_until or self._last_try(claim)):
             return self._end(step, Status.FAILED, "timed_out", Action.CONTACT_SUPPORT)
-        poll_until = claim.poll_until or (now + self.limits.poll_for if seen_202 else None)
-        due_at = now + self.limits.poll_every
+        delay, poll_until = self.limits.poll_every, claim.poll_until
+        if seen_202:
+            poll_until = poll_until or now + self.limits.poll_for
+        else:  # a data call that timed out: Flinks may be at it, or may be ill
+            delay = max(delay, self._backoff(claim.retries))
+            claim = replace(claim, retries=claim.retries + 1)
         row = self.table.keep_pending(
-            claim, now, due_at, sealed_request=self._sealed_request(step), poll_until=poll_until
+            claim, now, now + delay, sealed_request=self._sealed_request(step), poll_until=poll_until
         )
-        self._send(row.hint, due_at - now)
+        self._send(row.hint, delay)
         return Outcome(claim.hint, Ending.PENDING, metrics=step.metrics)
 
     def _wait(
@@ -249,7 +264,7 @@ class Fetcher:
         put_unanswered: bool = False,
     ) -> Outcome:
         claim, now = step.claim, self.clock()
-        if not for_ever and claim.started_at is not None and now >= claim.started_at + self.limits.retry_for:
+        if not for_ever and now >= self._last_try(claim):
             return self._end(step, Status.FAILED, reason, Action.CONTACT_SUPPORT)
         delay = self._backoff(claim.retries, not_before)
         row = self.table.keep_waiting(
@@ -263,7 +278,10 @@ class Fetcher:
         self._send(row.hint, delay)
         return Outcome(claim.hint, Ending.WAITING, reason, step.metrics)
 
-    def _backoff(self, retries: int, not_before: float | None) -> timedelta:
+    def _last_try(self, claim: Connection) -> datetime:
+        return (claim.started_at or claim.received_at) + self.limits.retry_for
+
+    def _backoff(self, retries: int, not_before: float | None = None) -> timedelta:
         longest = min(self.limits.retry_last, self.limits.retry_first * 2 ** min(retries, 20))
         delay = max(longest * self.jitter(), timedelta(seconds=1))
         if not_before is not None and not_before > 0:

@@ -149,7 +149,7 @@ class FlinksClient:
     ids are checked before they are sent: one that is no GUID is a ValueError, which does not quote it.
     """
 
-    def __init__(  # noqa: PLR0913  # every number of design §7 can be set
+    def __init__(  # every number of design §7 can be set
         self,
         api_url: str,
         customer_id: str,
@@ -173,7 +173,7 @@ class FlinksClient:
         customer_id = _guid(customer_id, "customerId")
         if days_of_transactions not in {"Days90", "Days365"}:
             raise ValueError("Flinks knows Days90 and Days365")
-        self.home = f"{host}/{customer_id}"
+        self.home = f"{host}/{customer_id.lower()}"
         """Which Flinks this is. Logins of another home are unknown here (flinks-api §2.3)."""
         self._root = f"{origin}/v3/{customer_id}/BankingServices"
         self._credentials = credentials
@@ -258,7 +258,9 @@ def _body(call: Call, content: bytes) -> JsonObject | None:
     try:
         body = parse(content)
     except NotStrictJson:
-        return None
+        body = content.decode(errors="replace")
+        if call is not Call.DELETE_CARD:
+            return None
     if call is Call.DELETE_CARD and isinstance(body, str):
         return {"Message": body}  # "Invalid LoginId" has been seen as the whole body (flinks-api §8)
     return body if isinstance(body, dict) else None

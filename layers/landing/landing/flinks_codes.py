@@ -84,7 +84,8 @@ GONE = Verdict(Kind.GONE, "login_unknown_at_flinks")
 
 ANOTHER_LOGIN = Verdict(Kind.QUARANTINE, "another_login", Action.CONTACT_SUPPORT, "Quarantined")
 ANOTHER_OWNER = Verdict(Kind.QUARANTINE, "ownership_mismatch", Action.RECONNECT, "Quarantined")
-"""The two quarantines, for who compares login and owner; here, so that all verdicts are in one place."""
+OWNER_UNPROVEN = Verdict(Kind.QUARANTINE, "ownership_unproven", Action.RECONNECT, "Quarantined")
+"""The quarantines, for who compares login and owner; here, so that all verdicts are in one place."""
 
 # Rows are written out, so that no cell goes unsaid. The columns are the calls, in the order of `Call`:
 # GenerateAuthorizeToken, Authorize, GetAccountsDetail, GetAccountsDetailAsync, DeleteCard.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from landing.owner_tag import OwnerTag
     from landing.queues import FetchQueue
 
+clock = connection.utc_now
+
 # A function must answer, or end its claim, long before its own timeout: few tries and short ones.
 _PATIENT = Config(
     connect_timeout=2,
@@ -101,7 +103,7 @@ def fetcher() -> "Fetcher":
         drops=drop_store(),
         queue=fetch_queue(),
         tags=owner_tag(),
-        clock=connection.utc_now,
+        clock=clock,
         limits=Limits(lease=numbers.lease, poll_every=numbers.poll_every),
         require_owner_tag=numbers.require_owner_tag,
     )
@@ -109,3 +111,9 @@ def fetcher() -> "Fetcher":
 
 def fetch_threads() -> int:
     return settings.FetchSettings.from_environment().fetch_threads
+
+
+def reset() -> None:
+    """Forget every collaborator, as a new execution environment would."""
+    for collaborator in (connection_table, _kms, login_seal, owner_tag, drop_store, fetch_queue, flinks, fetcher):
+        collaborator.cache_clear()

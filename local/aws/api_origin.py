@@ -1,0 +1,14 @@
+"""Gives the deployed HTTP API an origin of its own, as AWS does; the emulator only knows names that no resolver knows."""
+
+from typing import Any
+
+from ministack.services import apigateway
+
+
+def to_the_api(scope: dict[str, Any]) -> dict[str, Any]:
+    """The request as if it had been sent to `<api id>.execute-api.localhost`; unchanged before a deployment."""
+    for api_id in apigateway._apis:
+        host = f"{api_id}.execute-api.localhost".encode()
+        kept = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        return {**scope, "headers": [(b"host", host), *kept]}
+    return scope
