@@ -94,7 +94,7 @@ type Row = tuple[Verdict, Verdict, Verdict, Verdict, Verdict]
 # In cached mode Authorize replays how the last visit to the bank ended (flinks-api §5.5): so a code of live
 # mode, a wrong password for one, can come from any call of a fetch. No bank stands behind a token or a
 # deletion: there such a code is only odd.
-_BY_CODE: dict[str, Row] = {
+BY_CODE: dict[str, Row] = {
     # FlinksCode                           token    authorize  data       data async  delete
     "OPERATION_PENDING":                  (ODD,     GO_ON,     PENDING,   PENDING,    BUSY),
     "OPERATION_DISPATCHED":               (ODD,     GO_ON,     PENDING,   PENDING,    BUSY),
@@ -175,7 +175,8 @@ def what_to_do(answer: Answer) -> Verdict:
     if _invalid_login_id(answer):
         return GONE
     verdict = _row(answer)[_COLUMN[answer.call]]
-    if verdict is GO_ON and (answer.token or answer.request_id) is None:
+    needed = answer.token if answer.call is Call.GENERATE_AUTHORIZE_TOKEN else answer.request_id
+    if verdict is GO_ON and needed is None:
         return {"QUESTION_NOT_FOUND": QUESTION, "ALREADY_AUTHORIZED": SESSION}.get(answer.code or "", ODD)
     if verdict is DELETED and answer.declared_status != HTTPStatus.OK:
         return ODD  # only Flinks' own words end an erasure: a proxy can say 200 too
@@ -185,8 +186,8 @@ def what_to_do(answer: Answer) -> Verdict:
 def _row(answer: Answer) -> Row:
     if answer.fault in _BY_FAULT:
         return _BY_FAULT[answer.fault]
-    if answer.code in _BY_CODE:
-        return _BY_CODE[answer.code]
+    if answer.code in BY_CODE:
+        return BY_CODE[answer.code]
     status = answer.effective_status
     if status is None:
         return _5XX
@@ -201,7 +202,7 @@ def _invalid_login_id(answer: Answer) -> bool:
     """DeleteCard's way, once, of saying in a 2xx that it does not know the login (flinks-api §8)."""
     return (
         answer.call is Call.DELETE_CARD
-        and answer.code not in _BY_CODE
+        and answer.code not in BY_CODE
         and answer.status in range(200, 300)
         and "Invalid LoginId" in answer.message
     )
