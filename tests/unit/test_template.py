@@ -1,0 +1,785 @@
+"""What template.yaml promises, read from the template and from what SAM makes of it."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint  # type: ignore[import-untyped]  # ships no types
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+from landing import settings
+
+type Json = dict[str, Any]
+
+ROOT = Path(__file__).parents[2]
+FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
+PUBLIC = {"receive_login", "show_connection", "create_connect_session"}
+WORKERS = {
+    f: q for f, q in {"fetch_accounts": "FetchQueue", "delete_connection": "EraseQueue"}.items() if f in FUNCTIONS
+}
+LONGEST_STACK_NAME = "s" * 24
+
+
+def source() -> Json:
+    parsed: Json = yaml_parse((ROOT / "template.yaml").read_text())
+    return parsed
+
+
+class NoManagedPolicies:
+    def load(self) -> Json:
+        return {}
+
+
+@pytest.fixture(scope="module")
+def template() -> Json:
+    return source()
+
+
+@pytest.fixture(scope="module")
+def deployed() -> Json:
+    """What CloudFormation is given: the template after SAM's transform, with its default parameters."""
+    packaged = source()
+    for resource in packaged["Resources"].values():
+        for code in ("CodeUri", "ContentUri"):
+            if code in resource["Properties"]:
+                resource["Properties"][code] = "s3://bucket/key"
+    defaults = {name: p["Default"] for name, p in packaged["Parameters"].items() if "Default" in p}
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_DEFAULT_REGION", "ca-central-1")
+        made: Json = transform(packaged, defaults, NoManagedPolicies())
+    return made
+
+
+def camel(folder: str) -> str:
+    return "".join(word.capitalize() for word in folder.split("_"))
+
+
+def of_type(template: Json, kind: str) -> dict[str, Json]:
+    return {name: r["Properties"] for name, r in template["Resources"].items() if r["Type"] == kind}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def att(resource: str, attribute: str = "Arn") -> Json:
+    return {"Fn::GetAtt": [resource, attribute]}
+
+
+def via(service: str) -> Json:
+    return {"Fn::Sub": f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}"}
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One action on one resource: `on` is the resource as JSON, `condition` what narrows it."""
+
+    action: str
+    on: str
+    condition: Json
+
+    @property
+    def services(self) -> list[Json]:
+        return listed(self.condition.get("StringEquals", {}).get("kms:ViaService", []))
+
+
+def grants(template: Json, folder: str) -> list[Grant]:
+    policies = template["Resources"][f"{camel(folder)}Role"]["Properties"]["Policies"]
+    return [
+        Grant(action, json.dumps(resource), statement.get("Condition", {}))
+        for policy in policies
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
+
+
+def actions(template: Json, folder: str, on: str) -> set[str]:
+    """What the function's role may do to resources whose reference names `on`."""
+    return {grant.action for grant in grants(template, folder) if on in grant.on}
+
+
+def environment(template: Json, folder: str) -> Json:
+    shared: Json = template["Globals"]["Function"]["Environment"]["Variables"]
+    own: Json = template["Resources"][f"{camel(folder)}Function"]["Properties"]["Environment"]["Variables"]
+    return {**shared, **own}
+
+
+def timeout(template: Json, folder: str) -> int:
+    own = template["Resources"][f"{camel(folder)}Function"]["Properties"]
+    return int(own.get("Timeout", template["Globals"]["Function"]["Timeout"]))
+
+
+# --- it can be deployed
+
+
+def test_the_template_and_what_sam_makes_of_it_lint_clean(deployed: Json) -> None:
+    found = [*lint((ROOT / "template.yaml").read_text()), *lint(json.dumps(deployed))]
+
+    # SAM reads this one itself, and leaves nothing of it behind.
+    assert [str(m) for m in found if "GradualDeployment" not in m.message] == []
+
+
+def test_sam_validates_and_lints_the_template() -> None:
+    sam = ROOT / ".venvs/sam/bin/sam"
+    if not sam.exists():
+        pytest.skip("no sam: run `make setup`")
+
+    run = subprocess.run(
+        [sam, "validate", "--lint", "--region", "ca-central-1"],
+        cwd=ROOT,
+        env={**os.environ, "SAM_CLI_TELEMETRY": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_every_function_folder_is_deployed_and_every_deployed_folder_exists(template: Json) -> None:
+    folders = {properties["CodeUri"] for properties in of_type(template, "AWS::Serverless::Function").values()}
+
+    assert folders == {f"functions/{folder}/" for folder in FUNCTIONS}
+
+
+def test_the_outputs_are_those_that_others_are_told_of(template: Json) -> None:
+    stores = {"ApiUrl", "ConnectionsTable", "DropBucket", "FetchQueue"}
+    later = {
+        "EventBus": "publish_events",
+        "EraseQueue": "delete_connection",
+        "DropReaderPolicyArn": "publish_events",
+    }
+    promised = stores | {output for output, needs in later.items() if needs in FUNCTIONS}
+
+    assert set(template["Outputs"]) == promised | {f"{camel(folder)}Function" for folder in FUNCTIONS}
+
+
+def test_functions_and_layer_are_of_the_one_architecture(template: Json) -> None:
+    layer = template["Resources"]["LandingLayer"]
+    architecture = {"Ref": "Architecture"}
+
+    assert template["Globals"]["Function"]["Architectures"] == [architecture]
+    assert layer["Properties"]["CompatibleArchitectures"] == [architecture]
+    assert layer["Metadata"]["BuildArchitecture"] == architecture
+
+
+def test_role_names_are_never_cut_since_key_policies_know_roles_by_name(deployed: Json) -> None:
+    names = [f"{LONGEST_STACK_NAME}-{role}-123456789012" for role in of_type(deployed, "AWS::IAM::Role")]
+
+    assert [name for name in names if len(name) > 64] == []
+
+
+@pytest.mark.parametrize(
+    ("parameter", "refused"),
+    [
+        ("AllowedOrigins", "*"),
+        ("AllowedOrigins", "https://*.example.com"),
+        ("AllowedOrigins", "http://app.example.com"),
+        ("AllowedOrigins", "https://app.example.com/"),
+        ("JwtIssuer", ""),
+        ("JwtIssuer", "http://issuer.example.com"),
+        ("FlinksApiUrl", "http://flinks.example.com"),
+        ("FlinksApiUrl", "https://flinks.example.com/v3"),
+        ("FlinksInstance", "evil.example.com/"),
+        ("FlinksCustomerId", ""),
+        ("FlinksSecretKeyArn", "the-secret-itself"),
+        ("FlinksApiKeyArn", "the-key-itself"),
+    ],
+)
+def test_a_parameter_that_would_open_a_door_is_refused(template: Json, parameter: str, refused: str) -> None:
+    pattern = template["Parameters"][parameter]["AllowedPattern"]
+
+    assert re.search(pattern, refused) is None
+
+
+@pytest.mark.parametrize(
+    ("parameter", "accepted"),
+    [
+        ("AllowedOrigins", "https://app.example.com"),
+        ("AllowedOrigins", "http://127.0.0.1:8000"),
+        ("JwtIssuer", "https://issuer.example.com/pool"),
+        ("JwtIssuer", "http://127.0.0.1:8001"),
+        ("FlinksApiUrl", "http://127.0.0.1:8002"),
+        ("FlinksInstance", "toolbox"),
+        ("FlinksSecretKeyArn", "arn:aws:secretsmanager:ca-central-1:123456789012:secret:flinks/key-AbC123"),
+    ],
+)
+def test_a_parameter_as_documented_is_accepted(template: Json, parameter: str, accepted: str) -> None:
+    pattern = template["Parameters"][parameter]["AllowedPattern"]
+
+    assert re.search(pattern, accepted)
+
+
+def test_who_calls_and_whose_customer_we_are_has_no_default(template: Json) -> None:
+    without = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
+
+    assert without == {"JwtIssuer", "JwtAudience", "AllowedOrigins", "FlinksCustomerId"}
+
+
+def test_every_parameter_is_described_and_limited(template: Json) -> None:
+    limits = {"AllowedPattern", "AllowedValues", "MinValue"}
+
+    loose = [n for n, p in template["Parameters"].items() if not (limits & p.keys() and p.get("Description"))]
+
+    assert loose == []
+
+
+# --- what is kept stays, and is encrypted
+
+
+def test_table_bucket_and_keys_outlive_the_stack_and_any_replacement(template: Json) -> None:
+    kept = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"}
+
+    lost = [
+        name
+        for name, resource in template["Resources"].items()
+        if resource["Type"] in kept
+        and not (resource.get("DeletionPolicy") == resource.get("UpdateReplacePolicy") == "Retain")
+    ]
+
+    assert lost == []
+
+
+def test_the_table_is_protected_and_can_be_restored(template: Json) -> None:
+    table = template["Resources"]["ConnectionsTable"]["Properties"]
+
+    assert table["DeletionProtectionEnabled"] is True
+    assert table["PointInTimeRecoverySpecification"] == {
+        "PointInTimeRecoveryEnabled": True,
+        "RecoveryPeriodInDays": {"Ref": "PitrDays"},
+    }
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expiresAt", "Enabled": True}
+
+
+def test_table_bucket_secrets_and_logs_are_encrypted_with_our_key(template: Json) -> None:
+    table = template["Resources"]["ConnectionsTable"]["Properties"]["SSESpecification"]
+    bucket = template["Resources"]["DropBucket"]["Properties"]["BucketEncryption"]
+    secrets = of_type(template, "AWS::SecretsManager::Secret").values()
+    logs = of_type(template, "AWS::Logs::LogGroup").values()
+    key = att("DataKey")
+
+    assert table == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
+    assert bucket["ServerSideEncryptionConfiguration"] == [
+        {
+            "BucketKeyEnabled": True,
+            "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key},
+        }
+    ]
+    assert [secret["KmsKeyId"] for secret in secrets] == [key, key]
+    assert {json.dumps(log["KmsKeyId"]) for log in logs} == {json.dumps(key)}
+
+
+def test_queues_are_encrypted(template: Json) -> None:
+    queues = of_type(template, "AWS::SQS::Queue")
+
+    assert [name for name, queue in queues.items() if queue.get("SqsManagedSseEnabled") is not True] == []
+
+
+def test_keys_that_can_rotate_do(template: Json) -> None:
+    keys = of_type(template, "AWS::KMS::Key")
+    symmetric = {name for name, key in keys.items() if key.get("KeySpec", "SYMMETRIC_DEFAULT") == "SYMMETRIC_DEFAULT"}
+
+    assert symmetric == {"DataKey", "LoginKey"}
+    assert {name for name, key in keys.items() if key.get("EnableKeyRotation")} == symmetric
+
+
+def test_the_bucket_is_private_versioned_and_announces_its_objects(template: Json) -> None:
+    bucket = template["Resources"]["DropBucket"]["Properties"]
+
+    assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert bucket["NotificationConfiguration"] == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+
+
+def test_the_bucket_refuses_plain_http_and_foreign_encryption(template: Json) -> None:
+    statements = template["Resources"]["DropBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    denied = {s["Sid"]: s["Condition"] for s in statements if s["Effect"] == "Deny" and s["Principal"] == "*"}
+
+    assert denied == {
+        "TlsOnly": {"Bool": {"aws:SecureTransport": "false"}},
+        "KmsOnly": {"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption": "aws:kms"}},
+        "OurKeyOnly": {"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption-aws-kms-key-id": att("DataKey")}},
+    }
+    assert len(statements) == len(denied)
+
+
+def test_nothing_lingers_in_the_bucket_and_receipts_are_never_expired(template: Json) -> None:
+    tidy, expire = template["Resources"]["DropBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+
+    assert tidy["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert tidy["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert expire["Fn::If"][0] == "DropsExpire"
+    assert {tidy["Prefix"], expire["Fn::If"][1]["Prefix"]} == {"accounts/"}
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_each_function_logs_into_its_own_group_which_forgets(template: Json, folder: str) -> None:
+    logs = f"{camel(folder)}Logs"
+    function = template["Resources"][f"{camel(folder)}Function"]["Properties"]
+    written = {grant.on for grant in grants(template, folder) if grant.action.startswith("logs:")}
+
+    assert function["LoggingConfig"] == {"LogGroup": {"Ref": logs}}
+    assert template["Resources"][logs]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert written == {json.dumps(att(logs))}
+
+
+def test_nothing_is_traced_since_a_trace_keeps_paths(deployed: Json) -> None:
+    functions = of_type(deployed, "AWS::Lambda::Function")
+
+    assert [name for name, function in functions.items() if "TracingConfig" in function] == []
+
+
+# --- the door
+
+
+def routes(deployed: Json) -> Iterator[tuple[str, Json]]:
+    for path, operations in deployed["Resources"]["HttpApi"]["Properties"]["Body"]["paths"].items():
+        for method, operation in operations.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def test_every_route_wants_a_token_with_the_scope(deployed: Json) -> None:
+    open_doors = [
+        route for route, operation in routes(deployed) if operation.get("security") != [{"Jwt": ["connections"]}]
+    ]
+
+    assert open_doors == []
+
+
+def test_there_is_no_route_but_the_documented(deployed: Json) -> None:
+    documented = {
+        "POST /connections": "receive_login",
+        "GET /connections": "show_connection",
+        "GET /connections/{connectionId}": "show_connection",
+        "POST /connect-sessions": "create_connect_session",
+    }
+
+    assert {route for route, _ in routes(deployed)} == {r for r, folder in documented.items() if folder in FUNCTIONS}
+
+
+def test_tokens_are_those_of_the_issuer_for_the_audience(deployed: Json) -> None:
+    schemes = deployed["Resources"]["HttpApi"]["Properties"]["Body"]["components"]["securitySchemes"]
+
+    assert schemes["Jwt"]["x-amazon-apigateway-authorizer"]["jwtConfiguration"] == {
+        "issuer": {"Ref": "JwtIssuer"},
+        "audience": {"Ref": "JwtAudience"},
+    }
+
+
+def test_only_listed_origins_may_call_and_sam_has_not_dropped_the_rest(deployed: Json) -> None:
+    condition, cors, without = deployed["Resources"]["HttpApi"]["Properties"]["Body"]["x-amazon-apigateway-cors"][
+        "Fn::If"
+    ]
+
+    assert condition == "OriginsGiven"
+    assert cors == {
+        "allowOrigins": {"Ref": "AllowedOrigins"},
+        "allowMethods": ["GET", "POST"],
+        "allowHeaders": ["authorization", "content-type"],
+        "exposeHeaders": ["location", "retry-after"],
+        "maxAge": 600,
+    }
+    assert without == {"Ref": "AWS::NoValue"}
+
+
+def test_the_door_is_throttled(template: Json) -> None:
+    limits = template["Resources"]["HttpApi"]["Properties"]["DefaultRouteSettings"]
+
+    assert limits["ThrottlingRateLimit"] == {"Ref": "ThrottleRate"}
+    assert limits["ThrottlingBurstLimit"] == {"Ref": "ThrottleBurst"}
+
+
+def test_the_access_log_knows_the_route_and_neither_path_nor_caller(template: Json) -> None:
+    logged = json.loads(template["Resources"]["HttpApi"]["Properties"]["AccessLogSettings"]["Format"])
+
+    assert set(logged.values()) == {
+        "$context.requestId",
+        "$context.requestTime",
+        "$context.routeKey",
+        "$context.status",
+        "$context.responseLatency",
+        "$context.error.responseType",
+        "$context.authorizer.error",
+    }
+
+
+# --- who may do what
+
+
+def test_roles_hold_nothing_but_the_policy_written_beside_them(deployed: Json) -> None:
+    roles = of_type(deployed, "AWS::IAM::Role")
+    functions = of_type(deployed, "AWS::Lambda::Function")
+
+    assert [name for name, role in roles.items() if "ManagedPolicyArns" in role] == [
+        name for name in roles if name == "DeploymentRole"
+    ]
+    assert {json.dumps(function["Role"]) for function in functions.values()} == {
+        json.dumps(att(f"{camel(folder)}Role")) for folder in FUNCTIONS
+    }
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_grants_are_single_actions_on_single_resources(template: Json, folder: str) -> None:
+    object_prefixes = {'{"Fn::Sub": "${DropBucket.Arn}/accounts/*"}', '{"Fn::Sub": "${DropBucket.Arn}/receipts/*"}'}
+    knows_no_resource = {"dynamodb:ListStreams"}
+
+    wide = {
+        (grant.action, grant.on)
+        for grant in grants(template, folder)
+        if "*" in grant.action or ("*" in grant.on and grant.on not in object_prefixes)
+    }
+
+    assert {action for action, _ in wide} <= knows_no_resource
+
+
+@pytest.mark.parametrize("folder", sorted(PUBLIC & set(FUNCTIONS)))
+def test_no_public_function_can_open_a_login_or_reach_a_drop(template: Json, folder: str) -> None:
+    data_key = [grant for grant in grants(template, folder) if "DataKey" in grant.on]
+
+    assert actions(template, folder, "LoginKey") <= {"kms:Encrypt"}
+    assert actions(template, folder, "DropBucket") == set()
+    assert all(via("s3") not in grant.services for grant in data_key)
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_the_data_key_is_granted_through_a_store_only(template: Json, folder: str) -> None:
+    data_key = [grant for grant in grants(template, folder) if "DataKey" in grant.on]
+
+    assert all(grant.services for grant in data_key)
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_who_uses_the_table_may_use_its_key(template: Json, folder: str) -> None:
+    uses_table = any(grant.action.startswith("dynamodb:") for grant in grants(template, folder))
+    opens_table = any(
+        grant.action == "kms:Decrypt" and via("dynamodb") in grant.services for grant in grants(template, folder)
+    )
+
+    assert uses_table == opens_table
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_the_login_key_is_granted_by_purpose_only(template: Json, folder: str) -> None:
+    allowed = {
+        "receive_login": {("kms:Encrypt", "login")},
+        "fetch_accounts": {("kms:Decrypt", "login"), ("kms:Encrypt", "request"), ("kms:Decrypt", "request")},
+        "delete_connection": {("kms:Decrypt", "login")},
+    }
+
+    granted = {
+        (grant.action, grant.condition["StringEquals"]["kms:EncryptionContext:purpose"])
+        for grant in grants(template, folder)
+        if "LoginKey" in grant.on
+    }
+
+    assert granted == allowed.get(folder, set())
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_the_index_key_is_granted_to_who_signs_and_checks(template: Json, folder: str) -> None:
+    signs = {"receive_login", "fetch_accounts", "create_connect_session", "delete_connection"}
+
+    assert actions(template, folder, "IndexKey") == ({"kms:GenerateMac"} if folder in signs else set())
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_the_bucket_is_touched_by_who_drops_and_who_erases(template: Json, folder: str) -> None:
+    allowed = {
+        "fetch_accounts": {"s3:PutObject", "s3:GetObject"},
+        "delete_connection": {
+            "s3:ListBucketVersions",
+            "s3:ListBucketMultipartUploads",
+            "s3:DeleteObject",
+            "s3:DeleteObjectVersion",
+            "s3:AbortMultipartUpload",
+            "s3:PutObject",
+            "s3:GetObject",
+        },
+    }
+
+    assert actions(template, folder, "DropBucket") == allowed.get(folder, set())
+
+
+def test_who_drops_cannot_read_a_drop(template: Json) -> None:
+    opened_through = [
+        service
+        for grant in grants(template, "fetch_accounts")
+        if grant.action == "kms:Decrypt" and "DataKey" in grant.on
+        for service in grant.services
+    ]
+
+    assert opened_through == [via("dynamodb"), via("secretsmanager")]
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_the_table_is_touched_as_the_function_needs(template: Json, folder: str) -> None:
+    allowed = {
+        "receive_login": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "fetch_accounts": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "delete_connection": {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"},
+        "show_connection": {"dynamodb:GetItem", "dynamodb:Query"},
+        "resume_stalled": {"dynamodb:Query", "dynamodb:UpdateItem"},
+        "refetch_connections": {"dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"},
+    }
+    reads_stream = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
+    readers = {"fetch_accounts", "publish_events"}
+
+    granted = actions(template, folder, "ConnectionsTable")
+
+    assert granted == allowed.get(folder, set()) | (reads_stream if folder in readers else set())
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_flinks_keys_are_read_by_who_asks_flinks(template: Json, folder: str) -> None:
+    readers = {
+        "create_connect_session": {"FlinksSecretKey"},
+        "fetch_accounts": {"FlinksSecretKey", "FlinksApiKey"},
+        "delete_connection": {"FlinksSecretKey", "FlinksApiKey"},
+    }
+
+    read = {
+        secret
+        for grant in grants(template, folder)
+        if grant.action == "secretsmanager:GetSecretValue"
+        for secret in ("FlinksSecretKey", "FlinksApiKey")
+        if f'"{secret}"' in grant.on
+    }
+
+    assert read == readers.get(folder, set())
+
+
+def test_key_policies_let_nobody_past_the_roles_by_name(template: Json) -> None:
+    use = {"kms:Encrypt", "kms:Decrypt", "kms:GenerateMac", "kms:VerifyMac"}
+
+    named = {
+        (key, action): {
+            arn["Fn::Sub"].rpartition("${AWS::StackName}-")[2]
+            for arn in listed(statement["Condition"]["ArnLike"]["aws:PrincipalArn"])
+        }
+        for key in ("LoginKey", "IndexKey")
+        for statement in template["Resources"][key]["Properties"]["KeyPolicy"]["Statement"]
+        for action in listed(statement["Action"])
+        if action in use
+        and statement.get("Condition", {}).get("StringEquals", {}) != {"kms:EncryptionContext:purpose": "request"}
+    }
+
+    assert named == {
+        ("LoginKey", "kms:Encrypt"): {"ReceiveLoginRole-*"},
+        ("LoginKey", "kms:Decrypt"): {
+            f"{camel(f)}Role-*" for f in ("fetch_accounts", "delete_connection") if f in FUNCTIONS
+        },
+        ("IndexKey", "kms:GenerateMac"): {
+            f"{camel(f)}Role-*"
+            for f in ("receive_login", "fetch_accounts", "create_connect_session", "delete_connection")
+            if f in FUNCTIONS
+        },
+    }
+
+
+@pytest.mark.parametrize("key", ["DataKey", "LoginKey", "IndexKey"])
+def test_who_administers_a_key_cannot_use_it_nor_grant_it_on(template: Json, key: str) -> None:
+    administer, *_ = template["Resources"][key]["Properties"]["KeyPolicy"]["Statement"]
+    using = [
+        "kms:Encrypt",
+        "kms:Decrypt",
+        "kms:ReEncryptFrom",
+        "kms:GenerateDataKey",
+        "kms:GenerateMac",
+        "kms:VerifyMac",
+        "kms:CreateGrant",
+    ]
+
+    covered = [
+        action for action in using for may in administer["Action"] if re.fullmatch(may.replace("*", ".*"), action)
+    ]
+
+    assert administer["Sid"] == "Administer"
+    assert covered == []
+
+
+# --- how work arrives
+
+
+def mapping(deployed: Json, name: str) -> Json:
+    properties: Json = deployed["Resources"][name]["Properties"]
+    return properties
+
+
+def test_fetch_accounts_wakes_for_received_connections_only(deployed: Json) -> None:
+    filters = mapping(deployed, "FetchAccountsFunctionReceived")["FilterCriteria"]["Filters"]
+
+    assert [json.loads(f["Pattern"]) for f in filters] == [
+        {"eventName": ["INSERT", "MODIFY"], "dynamodb": {"NewImage": {"status": {"S": ["received"]}}}}
+    ]
+
+
+def test_a_poison_record_is_parted_from_its_batch_given_up_and_kept_account_of(deployed: Json) -> None:
+    stream = mapping(deployed, "FetchAccountsFunctionReceived")
+
+    assert stream["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert stream["BisectBatchOnFunctionError"] is True
+    assert stream["MaximumRetryAttempts"] == 5
+    assert stream["MaximumRecordAgeInSeconds"] == 21600
+    assert stream["DestinationConfig"] == {"OnFailure": {"Destination": att("StreamFailures")}}
+
+
+def test_the_stream_is_read_from_its_beginning_in_the_planned_portions(deployed: Json) -> None:
+    stream = mapping(deployed, "FetchAccountsFunctionReceived")
+
+    assert stream["StartingPosition"] == "TRIM_HORIZON"
+    assert (stream["BatchSize"], stream["MaximumBatchingWindowInSeconds"], stream["ParallelizationFactor"]) == (
+        100,
+        1,
+        2,
+    )
+
+
+def test_flinks_is_asked_by_a_bounded_number_of_fetchers(deployed: Json) -> None:
+    queue = mapping(deployed, "FetchAccountsFunctionDue")
+
+    assert queue["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "MaxFetchers"}}
+    assert queue["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert queue["BatchSize"] == 10
+
+
+@pytest.mark.parametrize("folder", sorted(WORKERS))
+def test_a_message_reappears_only_after_its_worker_is_surely_gone(template: Json, folder: str) -> None:
+    properties = template["Resources"][WORKERS[folder]]["Properties"]
+
+    assert properties["VisibilityTimeout"] >= 6 * timeout(template, folder)
+    assert properties["RedrivePolicy"]["maxReceiveCount"] == 5
+
+
+@pytest.mark.parametrize("folder", sorted(WORKERS))
+def test_a_lease_outlives_the_function_that_holds_it(template: Json, folder: str) -> None:
+    lease = int(environment(template, folder)["LEASE_SECONDS"])
+
+    assert lease >= timeout(template, folder) + 30
+
+
+@pytest.mark.parametrize("folder", sorted(PUBLIC & set(FUNCTIONS)))
+def test_a_public_function_answers_before_its_caller_gives_up(template: Json, folder: str) -> None:
+    assert timeout(template, folder) == 10
+
+
+def test_at_most_two_readers_share_the_stream(deployed: Json) -> None:
+    readers = [
+        m
+        for m in of_type(deployed, "AWS::Lambda::EventSourceMapping").values()
+        if "StreamArn" in str(m["EventSourceArn"])
+    ]
+
+    assert len(readers) <= 2
+
+
+def test_the_stream_shows_new_images(template: Json) -> None:
+    table = template["Resources"]["ConnectionsTable"]["Properties"]
+
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
+
+
+# --- what a function is told
+
+
+def settings_read_by(folder: str) -> set[type[settings.Settings]]:
+    """The settings that a handler's collaborators read, followed through `wiring`."""
+    built = {
+        node.name: {child.attr for child in ast.walk(node) if isinstance(child, ast.Attribute)}
+        | {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+        for node in ast.parse((ROOT / "layers/landing/landing/wiring.py").read_text()).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    handler = ast.parse((ROOT / f"functions/{folder}/app.py").read_text())
+    named = {node.attr for node in ast.walk(handler) if isinstance(node, ast.Attribute)}
+    reached: set[str] = set()
+    while named - reached:
+        reached |= named
+        named = set().union(*(built.get(name, set()) for name in reached))
+    classes = (getattr(settings, name, None) for name in reached)
+    return {c for c in classes if isinstance(c, type) and issubclass(c, settings.Settings)}
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_a_function_is_told_all_that_it_reads_and_nothing_else(template: Json, folder: str) -> None:
+    read = {name.upper(): field for c in settings_read_by(folder) for name, field in c.model_fields.items()}
+    required = {name for name, field in read.items() if field.is_required()}
+
+    told = {name for name in environment(template, folder) if not name.startswith("POWERTOOLS_")}
+
+    assert required <= told
+    assert told <= read.keys()
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_a_key_or_secret_is_named_to_whom_it_is_granted(template: Json, folder: str) -> None:
+    told = environment(template, folder)
+    named = {
+        "LOGIN_KEY_ARN": '["LoginKey"',
+        "INDEX_KEY_ARN": '["IndexKey"',
+        "FLINKS_SECRET_KEY_ARN": '["FlinksSecretKey"',
+        "FLINKS_API_KEY_ARN": '["FlinksApiKey"',
+    }
+
+    granted = {v for v, resource in named.items() if any(resource in g.on for g in grants(template, folder))}
+
+    assert told.keys() & named.keys() == granted
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_logs_and_metrics_say_which_function_wrote_them(template: Json, folder: str) -> None:
+    told = environment(template, folder)
+
+    assert told["POWERTOOLS_SERVICE_NAME"] == folder
+    assert told["POWERTOOLS_METRICS_NAMESPACE"] == "flinks-landing"
+
+
+def test_debug_logs_cannot_be_asked_for_since_http_libraries_write_urls_there(template: Json) -> None:
+    assert template["Parameters"]["LogLevel"]["AllowedValues"] == ["INFO", "WARNING", "ERROR"]
+
+
+# --- who is woken
+
+
+def test_every_alarm_reaches_the_topic(template: Json) -> None:
+    alarms = of_type(template, "AWS::CloudWatch::Alarm")
+    notifies = {"Fn::If": ["AlarmTopicGiven", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+
+    assert [name for name, alarm in alarms.items() if alarm["AlarmActions"] != notifies] == []
+
+
+def test_prod_cannot_be_deployed_without_somebody_to_wake(template: Json) -> None:
+    rule = template["Rules"]["ProdPagesSomebody"]
+
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Environment"}, "prod"]}
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmTopicArn"}, ""]}]}
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_a_function_that_raises_is_noticed(template: Json, folder: str) -> None:
+    alarm = template["Resources"][f"{camel(folder)}Errors"]["Properties"]
+
+    assert alarm["MetricName"] == "Errors"
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": f"{camel(folder)}Function"}}]
+
+
+def test_what_is_given_up_is_noticed(template: Json) -> None:
+    given_up = {n for n, q in of_type(template, "AWS::SQS::Queue").items() if "RedrivePolicy" not in q}
+    watched = {
+        alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
+        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" and alarm["TreatMissingData"] == "notBreaching"
+    }
+
+    assert watched == given_up
