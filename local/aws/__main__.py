@@ -1,4 +1,4 @@
-"""The emulator process: `python -m local.aws --lambda-python PATH --folder DIR`, until SIGTERM or the end of its parent."""
+"""The emulator's process: `python -m local.aws --lambda-python PATH --folder DIR`; ends with SIGTERM or with its parent."""
 
 import argparse
 import asyncio
@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import TextIO
 
 ACCOUNT_ID = "123456789012"
 REGION = "ca-central-1"
@@ -32,9 +33,8 @@ def main() -> None:
     _write_everything_to(folder / "emulator.log")
     _forget_the_environment(folder, port)
     # Absolute, but not resolved: a virtual environment's interpreter is a link, and the link is what makes it one.
-    asyncio.run(
-        _serve(listener, api_listener, Path(os.path.abspath(arguments.lambda_python)), folder, parent, announce)
-    )
+    python: Path = arguments.lambda_python.absolute()
+    asyncio.run(_serve(listener, api_listener, python, folder, parent, announce))
     logging.shutdown()
     os._exit(0)  # the emulator's threads wait for nothing worth waiting for
 
@@ -75,13 +75,12 @@ async def _serve(
     python: Path,
     folder: Path,
     parent: int,
-    announce: "os._wrap_close",
+    announce: TextIO,
 ) -> None:
-    # Imported late: the emulator reads the environment that was prepared above.
-    from hypercorn.asyncio import serve
-    from hypercorn.config import Config
+    from hypercorn.asyncio import serve  # noqa: PLC0415 - like all below: they read the environment when imported
+    from hypercorn.config import Config  # noqa: PLC0415
 
-    from local.aws.emulator import Emulator
+    from local.aws.emulator import Emulator  # noqa: PLC0415
 
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     api_port: int = api_listener.getsockname()[1]
@@ -91,7 +90,7 @@ async def _serve(
         loop.add_signal_handler(number, end.set)
 
     async def end_with_parent() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent:  # noqa: ASYNC110 - no event tells of a parent's end
             await asyncio.sleep(PARENT_CHECK_SECONDS)
         end.set()
 

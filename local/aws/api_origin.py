@@ -1,4 +1,6 @@
-"""Gives the deployed HTTP API an origin of its own, as AWS does; the emulator only knows names that no resolver knows."""
+"""Gives the deployed HTTP API an origin of its own, as AWS does: the emulator's name for it resolves nowhere."""
+
+# ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
 
 from typing import Any
 

@@ -55,7 +55,8 @@ class EmulatorAddress:
     def client(self, service: str) -> Any:
         """A boto3 client of this emulator, blind to the machine's own AWS configuration."""
         session = boto3.Session(self.access_key_id, self.secret_access_key, region_name=self.region)
-        return session.client(service, endpoint_url=self.url)
+        make: Any = session.client  # its overloads want the name of a service, not a string
+        return make(service, endpoint_url=self.url)
 
     def environment(self) -> dict[str, str]:
         """The same for a child process, in place of whatever AWS configuration the machine has."""

@@ -5,6 +5,8 @@ its private functions to do so: when upstream has a rule, delete the adaptation.
 still hold.
 """
 
+# ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
+
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from ministack.services import lambda_svc
 from local.aws import template_rules
 from local.aws.api_origin import to_the_api
 from local.aws.functions import Deployed, Functions
+from local.aws.streams import Streams
 
 type Scope = dict[str, Any]
 type Message = dict[str, Any]
@@ -24,7 +27,7 @@ type Send = Callable[[Message], Awaitable[None]]
 
 
 class Emulator:
-    """AWS at `url`, and its HTTP API at `api_port`. Calls `ready` once it serves; `close` ends the functions' processes."""
+    """AWS at `url`, its HTTP API at `api_port`. Calls `ready` once it serves; `close` ends the functions' processes."""
 
     def __init__(self, url: str, api_port: int, lambda_python: Path, folder: Path, ready: Callable[[], None]) -> None:
         self._api_port = api_port
@@ -32,6 +35,7 @@ class Emulator:
         self._functions = Functions(lambda_python, folder, url)
         template_rules.install()
         lambda_svc._execute_function_warm = self._execute
+        self._streams = Streams(url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -42,6 +46,7 @@ class Emulator:
             await ministack.app(scope, receive, send)
 
     def close(self) -> None:
+        self._streams.close()
         self._functions.close()
 
     def _announcing(self, send: Send) -> Send:

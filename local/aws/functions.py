@@ -1,4 +1,4 @@
-"""Run deployed functions as Lambda does: the artifact, its layers, environment and role, under AWS's own runtime client.
+"""Runs deployed functions as Lambda does: artifact, layers, environment and role, under AWS's own runtime client.
 
 Restores, in place of the emulator's worker (which runs functions on its own interpreter, packages and environment):
 

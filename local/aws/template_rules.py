@@ -1,11 +1,14 @@
 """CloudFormation properties that the emulator drops when it makes a resource: applied with the service's own code.
 
-AWS applies every property of a template or fails the stack; so does each function here (a property it does not know is an
-error, never silence). `tests/integration/aws/test_template_properties.py` finds the next one that is dropped.
+AWS applies every property of a template or fails the stack; so does each function here (a property it does not know is
+an error, never silence). `tests/integration/aws/test_template_properties.py` finds the next one that is dropped.
 """
+
+# ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
 
 import json
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
@@ -50,7 +53,7 @@ def _after_update(update: Callable[..., Any], restore: Restore) -> Callable[...,
 def _answer(response: tuple[int, Any, Any]) -> dict[str, Any]:
     """The JSON object of a service's response; its error becomes the reason that the resource failed."""
     status, _, body = response
-    if status >= 300:
+    if status >= HTTPStatus.BAD_REQUEST:
         raise ValueError(body.decode() if isinstance(body, bytes) else body)
     return dict(json.loads(body)) if body[:1] in {b"{", "{"} else {}
 
