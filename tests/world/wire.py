@@ -28,6 +28,13 @@ IGNORED = {  # accepted without effect: nothing that the world promises depends 
     "WaitTimeSeconds",  # time stands still during a call
 }
 
+MODELLED = {  # SQS answers with the codes of its older protocol; botocore's classes are named after the model
+    "AWS.SimpleQueueService.BatchEntryIdsNotDistinct": "BatchEntryIdsNotDistinct",
+    "AWS.SimpleQueueService.EmptyBatchRequest": "EmptyBatchRequest",
+    "AWS.SimpleQueueService.NonExistentQueue": "QueueDoesNotExist",
+    "AWS.SimpleQueueService.TooManyEntriesInBatchRequest": "TooManyEntriesInBatchRequest",
+}
+
 type Answer = dict[str, Any]
 type Send = Callable[[str, str, "Parameters"], Answer]
 
@@ -93,7 +100,7 @@ def _call(client: Any, service: str, send: Send, operation: str, given: dict[str
     try:
         answer = send(service, _methods(service)[operation], parameters)
     except AwsError as error:
-        raise client.exceptions.from_code(error.code)(
+        raise client.exceptions.from_code(MODELLED.get(error.code, error.code))(
             {
                 "Error": {"Code": error.code, "Message": error.message},
                 "ResponseMetadata": {"HTTPStatusCode": error.status},
