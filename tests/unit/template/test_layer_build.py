@@ -17,8 +17,8 @@ def make(into: Path, lambda_platform: str = HERE) -> subprocess.CompletedProcess
     copy = into / "source"
     shutil.copytree(ROOT / "layers/landing", copy)
     return subprocess.run(
-        [
-            "make",  # noqa: S607 - which make is the machine's business
+        [  # noqa: S607 - which make is the machine's business
+            "make",
             "build-LandingLayer",
             f"ARTIFACTS_DIR={into / 'layer'}",
             f"LAMBDA_PLATFORM={lambda_platform}",
