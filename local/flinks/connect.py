@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from local.flinks.bank import Bank
 from local.flinks.cards import Card, Identity, Session
@@ -76,7 +76,7 @@ class Connect:
         nonce = secrets.token_urlsafe(16)
         policy = (
             f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self';"
-            " base-uri 'none'; form-action 'none'"
+            " img-src data:; base-uri 'none'; form-action 'none'"
         )
         headers = {
             "Content-Type": "text/html; charset=utf-8",
@@ -145,15 +145,16 @@ class Connect:
             return self._next(walk, {"name": "refused", "error": "TOKEN_INVALID"})
         ticket = secrets.token_urlsafe(24)
         self._walks[ticket] = walk
+        walk.institution = str(content.get("institution") or "")  # named in the path: no picker
         if walk.on("consentEnable", usual=True):
             walk.say("COMPONENT_LOAD_CONSENT")
             return self._next(walk, {"name": "consent"}) | {"ticket": ticket}
-        return self._load_institutions(walk) | {"ticket": ticket}
+        return self._after_consent(walk) | {"ticket": ticket}
 
     def consent(self, content: Json) -> Json:
         walk = self._walk(content)
         walk.say("COMPONENT_ACCEPT_CONSENT")
-        return self._load_institutions(walk)
+        return self._after_consent(walk)
 
     def close(self, content: Json) -> Json:
         walk = self._walk(content)
@@ -161,7 +162,9 @@ class Connect:
         walk.say("COMPONENT_CLOSE_SESSION")
         return self._next(walk, {"name": "closed"})
 
-    def _load_institutions(self, walk: Walk) -> Json:
+    def _after_consent(self, walk: Walk) -> Json:
+        if walk.institution:
+            return self._load_credentials(walk)
         walk.say("COMPONENT_LOAD_INSTITUTION_SELECTOR", cached=False)
         # Flinks shows its test institution in demo mode only.
         return self._next(walk, {"name": "institution", "institutions": ["FlinksCapital"] if walk.on("demo") else []})
@@ -170,6 +173,9 @@ class Connect:
         walk = self._walk(content)
         walk.institution = str(content["institution"])
         walk.say("INSTITUTION_SELECTED", institution=walk.institution)
+        return self._load_credentials(walk)
+
+    def _load_credentials(self, walk: Walk) -> Json:
         walk.say("COMPONENT_LOAD_CREDENTIAL", institution=walk.institution)
         return self._next(walk, {"name": "credentials", "institution": walk.institution})
 
@@ -262,7 +268,7 @@ class Connect:
         query += [("tag", card.tag)] if card.tag else []
         query += [("institution", walk.institution)]
         query += [("demo", "true")] if walk.on("demo") else []
-        return urlunsplit(parts._replace(query=urlencode(query)))
+        return urlunsplit(parts._replace(query=urlencode(query, safe=",", quote_via=quote)))
 
     def _walk(self, content: Json) -> Walk:
         walk = self._walks[content["ticket"]]
