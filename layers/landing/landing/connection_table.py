@@ -45,6 +45,15 @@ class Page:
     next_token: str | None
 
 
+@dataclass(frozen=True)
+class Due:
+    """An entry of the index `by-due`: what must be looked at, and since when."""
+
+    hint: Hint
+    status: Status
+    at: datetime
+
+
 class BadToken(ValueError):
     """A page token that we did not make."""
 
@@ -86,7 +95,7 @@ class ConnectionTable:
         mine = tuple(row for row in rows if row is not None and row.owner == owner)
         return Page(mine, _token(answer.get("LastEvaluatedKey")))
 
-    def due_before(self, moment: datetime) -> Iterator[Hint]:
+    def due_before(self, moment: datetime) -> Iterator[Due]:
         """Every connection whose `dueAt` lies before `moment`, oldest first within each shard."""
         for shard in range(DUE_SHARDS):
             start: dict[str, Any] = {}
@@ -102,7 +111,7 @@ class ConnectionTable:
                     **start,
                 )
                 for item in answer["Items"]:
-                    yield hint_of(item)
+                    yield Due(hint_of(item), Status(item["status"]["S"]), instant(item["dueAt"]["S"]))
                 if "LastEvaluatedKey" not in answer:
                     break
                 start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}

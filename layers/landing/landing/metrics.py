@@ -19,6 +19,8 @@ class Metric(StrEnum):
     CONNECTION_ACTION_REQUIRED = "ConnectionActionRequired"
     CONNECTION_FAILED = "ConnectionFailed"
     FETCH_ERROR = "FetchError"
+    CONNECTION_RESUMED = "ConnectionResumed"
+    OLDEST_OVERDUE = "OldestOverdueSeconds"
 
 
 def count(names: Iterable[str]) -> None:
@@ -27,3 +29,8 @@ def count(names: Iterable[str]) -> None:
         _metrics.add_metric(name=name, unit=MetricUnit.Count, value=times)
     if _metrics.metric_set:
         _metrics.flush_metrics()
+
+
+def measure(name: Metric, seconds: float) -> None:
+    _metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=seconds)
+    _metrics.flush_metrics()

@@ -61,3 +61,9 @@ class FetchSettings(Settings):
     @property
     def poll_every(self) -> timedelta:
         return timedelta(seconds=self.poll_seconds)
+
+
+class ResumeSettings(Settings):
+    """How many connections one run of `resume_stalled` may wake."""
+
+    resume_at_most: int = 1000

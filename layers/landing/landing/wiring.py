@@ -109,6 +109,10 @@ def fetcher() -> "Fetcher":
     )
 
 
+def resume_at_most() -> int:
+    return settings.ResumeSettings.from_environment().resume_at_most
+
+
 def fetch_threads() -> int:
     return settings.FetchSettings.from_environment().fetch_threads
 

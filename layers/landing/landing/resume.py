@@ -1,0 +1,47 @@
+"""Finds the connections that nobody came back to, and wakes someone for each: late, never lost."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from landing.connection import Status
+from landing.connection_table import ConnectionTable, RowChanged
+from landing.queues import FetchQueue
+
+OVERDUE_AFTER = timedelta(minutes=2)
+"""A message is rarely this late; a row that is has been forgotten, or its worker has died."""
+
+NOT_AGAIN_FOR = timedelta(minutes=3)
+"""With `OVERDUE_AFTER` as long as the schedule's period: the next run does not wake the same connection again."""
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What one run found. `oldest` is how long the most overdue connection had been due."""
+
+    woken: int
+    oldest: timedelta
+    complete: bool
+    """False when the run's bound was reached: the next one goes on."""
+
+
+def resume_stalled(
+    table: ConnectionTable, queue: FetchQueue, clock: Callable[[], datetime], *, at_most: int
+) -> Resumed:
+    """Wake up to `at_most` overdue connections. Raises ClientError or BotoCoreError when AWS cannot serve."""
+    started = clock()
+    woken, oldest = 0, timedelta()
+    for due in table.due_before(started - OVERDUE_AFTER):
+        if woken == at_most:
+            return Resumed(woken, oldest, complete=False)
+        oldest = max(oldest, started - due.at)
+        again = started + NOT_AGAIN_FOR
+        try:
+            table.put_off(due.hint, again, seen_before=started - OVERDUE_AFTER)
+        except RowChanged:
+            continue  # somebody did come back
+        # What waits for its time may only be claimed then; what nobody works on may be claimed at once.
+        timed = due.status in (Status.PENDING, Status.WAITING)
+        queue.send(due.hint, NOT_AGAIN_FOR if timed else timedelta())
+        woken += 1
+    return Resumed(woken, oldest, complete=True)

@@ -1,0 +1,223 @@
+"""The real service in the world: real handlers, wiring and stores; AWS and Flinks are replaced, nothing of ours is."""
+
+import gzip
+import importlib.util
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from samtranslator.yaml_helper import yaml_parse
+
+from landing import flinks, wiring
+from landing.connection import Connection, whole_milliseconds
+from landing.connection_table import from_item
+from landing.wire import Fault, Reply
+from local.flinks.bank import Bank
+from local.flinks.clock import Clock
+from local.flinks.connect import Connect
+from local.flinks.control import Control
+from tests.world.world import World
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+TABLE, BUCKET, QUEUE = "connections", "drops", "fetch"
+LAMBDA_SECONDS = 120
+
+
+class Service:
+    """The service with verbs for tests. `bank` is Flinks' simulator in process, on the world's clock."""
+
+    def __init__(self, world: World, bank: Bank) -> None:
+        self.world = world
+        self.bank = bank
+        self._control = Control(bank, Connect(bank))
+
+    # --- what a person and her app do
+
+    def connect_bank(self, username: str = "greatday_nomfa", **card: Any) -> str:
+        """A bank login that Flinks knows; gives its loginId. Members of `card` as the simulator's control takes them."""
+        card = {"username": username, "pending": {"polls": 0}, **card}
+        made = self._control.answer("POST", "/cards", json.dumps(card).encode())
+        assert made.status < 300, made.json()
+        return str(made.json()["loginId"])
+
+    def script(self, **fault: Any) -> None:
+        """Have Flinks misbehave, as the simulator's control takes it."""
+        added = self._control.answer("POST", "/faults", json.dumps(fault).encode())
+        assert added.status < 300, added.json()
+
+    def post(self, login_id: Any, owner: str = "alice", **members: Any) -> dict[str, Any]:
+        return self.post_raw(json.dumps({"loginId": login_id, **members}), owner)
+
+    def post_raw(self, body: str, owner: str = "alice", **event: Any) -> dict[str, Any]:
+        return self.call("receive_login", http_event("POST /connections", owner, body=body, **event))
+
+    def get(self, connection_id: str, owner: str = "alice") -> dict[str, Any]:
+        path = {"pathParameters": {"connectionId": connection_id}}
+        return self.call("show_connection", http_event("GET /connections/{connectionId}", owner, **path))
+
+    def connect_and_post(self, username: str = "greatday_nomfa", **card: Any) -> str:
+        """A person connects and her app posts; gives the connectionId."""
+        answer = self.post(self.connect_bank(username, **card))
+        assert answer["statusCode"] == 202, answer
+        return str(json.loads(answer["body"])["connectionId"])
+
+    # --- what can be seen
+
+    def row(self, connection_id: str) -> Connection:
+        items = self.world.tables[TABLE].items.values()
+        return next(from_item(item) for item in items if item["connectionId"]["S"] == connection_id)
+
+    def drops(self) -> list[str]:
+        return sorted(self.world.buckets[BUCKET].versions)
+
+    def flinks_calls(self, endpoint: str) -> int:
+        return sum(call.endpoint == endpoint for call in self.bank.traffic.calls)
+
+    # --- what the platform does
+
+    def call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = handler_of(function)(event, context_of(function))
+        return answer
+
+
+@contextmanager
+def running_service(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """The service, deployed to `world` as template.yaml says, with its stream and queue attached."""
+    bank = Bank(clock=BankClock(world))
+    _deploy(world, bank, monkeypatch)
+    wiring.reset()
+    service = Service(world, bank)
+    world.on_queue(QUEUE, lambda event: service.call("fetch_accounts", event))
+    yield service
+    wiring.reset()
+
+
+class BankClock(Clock):
+    """The simulator's time is the world's."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def now(self) -> datetime:
+        return self._world.clock.now()
+
+
+class BankWire:
+    """In place of the client's wire: the simulator in process, in virtual time."""
+
+    def __init__(self, world: World, bank: Bank, max_bytes: int) -> None:
+        self._world = world
+        self._bank = bank
+        self._max_bytes = max_bytes
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float) -> Reply:
+        answered = self._bank.answer(method, "/" + url.split("/", 3)[3], headers, body or b"")
+        if answered.wire.hang_seconds >= seconds:
+            self._world.clock.advance(seconds)
+            return Reply(fault=Fault.TIMEOUT)
+        self._world.clock.advance(answered.wire.hang_seconds)
+        if answered.wire.cut or answered.wire.reset:
+            return Reply(fault=Fault.UNREACHABLE)
+        if 300 <= answered.status < 400:
+            return Reply(answered.status, fault=Fault.REDIRECTED)
+        content = answered.body
+        if answered.headers.get("Content-Encoding") == "gzip":
+            try:
+                content = gzip.decompress(content)
+            except OSError:
+                return Reply(answered.status, fault=Fault.UNREADABLE)
+        if len(content) > self._max_bytes:
+            return Reply(answered.status, fault=Fault.TOO_LARGE)
+        return Reply(answered.status, answered.headers.get("Retry-After"), content)
+
+
+def http_event(route: str, owner: str, body: str | None = None, **members: Any) -> dict[str, Any]:
+    """What the HTTP API gives a function (payload format 2.0), as far as ours look at it."""
+    event: dict[str, Any] = {
+        "version": "2.0",
+        "routeKey": route,
+        "headers": {"content-type": "application/json"},
+        "requestContext": {"requestId": "c3RyYWlnaHQ=", "authorizer": {"jwt": {"claims": {"sub": owner}}}},
+        "isBase64Encoded": False,
+    }
+    if body is not None:
+        event["body"] = body
+    return event | members
+
+
+def context_of(function: str) -> LambdaContext:
+    context = SimpleNamespace(
+        function_name=function,
+        memory_limit_in_mb=512,
+        invoked_function_arn=f"arn:aws:lambda:ca-central-1:000000000000:function:{function}",
+        aws_request_id="8d7b1c9e-0000-4000-8000-000000000000",
+        get_remaining_time_in_millis=lambda: LAMBDA_SECONDS * 1000,
+    )
+    return cast("LambdaContext", context)
+
+
+@cache
+def _module(function: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"app_{function}", ROOT / "functions" / function / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def handler_of(function: str) -> Any:
+    return _module(function).lambda_handler
+
+
+def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = TEMPLATE["ConnectionsTable"]["Properties"]
+    world.dynamodb.create_table(
+        TableName=TABLE,
+        KeySchema=table["KeySchema"],
+        AttributeDefinitions=table["AttributeDefinitions"],
+        GlobalSecondaryIndexes=table["GlobalSecondaryIndexes"],
+        StreamSpecification={"StreamEnabled": True, **table["StreamSpecification"]},
+        BillingMode="PAY_PER_REQUEST",
+    )
+    world.s3.create_bucket(Bucket=BUCKET)
+    world.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    queue = world.sqs.create_queue(QueueName=QUEUE, Attributes={"VisibilityTimeout": "720"})["QueueUrl"]
+    login_key = world.kms.create_key()["KeyMetadata"]["Arn"]
+    index_key = world.kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["Arn"]
+    settings = bank.settings
+    for name, member, key in (
+        ("secret-key", "secretKey", settings.secret_key),
+        ("api-key", "apiKey", settings.api_key),
+    ):
+        world.secretsmanager.create_secret(Name=name, SecretString=json.dumps({member: key}))
+    environment = {
+        "CONNECTIONS_TABLE": TABLE,
+        "LOGIN_KEY_ARN": login_key,
+        "INDEX_KEY_ARN": index_key,
+        "DATA_KEY_ARN": "arn:aws:kms:ca-central-1:000000000000:key/data",
+        "DROP_BUCKET": BUCKET,
+        "FETCH_QUEUE_URL": queue,
+        "FLINKS_API_URL": "http://127.0.0.1",
+        "FLINKS_CUSTOMER_ID": settings.customer_id,
+        "FLINKS_SECRET_KEY_ARN": "secret-key",
+        "FLINKS_API_KEY_ARN": "api-key",
+        "FETCH_THREADS": "1",  # one after the other: the same calls in the same order, every time
+        "POWERTOOLS_METRICS_NAMESPACE": "flinks-landing",
+        "POWERTOOLS_SERVICE_NAME": "flinks-landing",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "client", lambda service, **_: getattr(world, service))
+    monkeypatch.setattr(flinks, "Wire", lambda _, max_bytes: BankWire(world, bank, max_bytes))
+    monkeypatch.setattr(wiring, "clock", lambda: whole_milliseconds(world.clock.now()))
