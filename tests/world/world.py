@@ -4,10 +4,11 @@ Nothing is concurrent and nothing waits: the same seed and test give the same ca
 """
 
 from base64 import b64encode
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from json import dumps, loads
 from random import Random
 from threading import RLock
@@ -15,12 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ParamValidationError, ReadTimeoutError
 
+from local.aws.stream_mapping import Answer as LambdaAnswer
+from local.aws.stream_mapping import MappingConfig, StreamMapping
 from tests.world.bus import Buses, Secrets
 from tests.world.clock import START, VirtualClock
 from tests.world.keys import Keys
 from tests.world.objects import Objects
 from tests.world.queues import Queue, Queues, as_record
-from tests.world.table import Streams, Tables
+from tests.world.table import Streams, Table, Tables
 from tests.world.wire import Answer, AwsError, Parameters, connect
 
 if TYPE_CHECKING:
@@ -192,6 +195,12 @@ class World:
         self._sources.append(mapping)
         return mapping
 
+    def on_stream(self, table: str, handler: Handler, **mapping: Any) -> "StreamDelivery":
+        """Attach a handler as CreateEventSourceMapping takes it: `BatchSize`, `FilterCriteria` and so on."""
+        delivery = StreamDelivery(self, self.tables[table], handler, mapping)
+        self._sources.append(delivery)
+        return delivery
+
     def every(self, seconds: float, handler: Handler) -> "Schedule":
         schedule = Schedule(self, timedelta(seconds=seconds), handler, self.clock.now())
         self._sources.append(schedule)
@@ -291,6 +300,68 @@ class QueueMapping(_Source):
             return batch
         failed = {f.get("itemIdentifier") for f in (invocation.response or {}).get("batchItemFailures") or []}
         return batch if failed - batch else failed  # an unknown or empty id fails the whole batch
+
+
+class StreamDelivery(_Source):
+    """DynamoDB stream event source mapping: the local stack's own core, one for each shard, in virtual time."""
+
+    def __init__(self, world: World, table: Table, handler: Handler, mapping: dict[str, Any]) -> None:
+        super().__init__(world)
+        self.enabled = True
+        self._handler = handler
+        named = {"EventSourceArn": table.stream_arn, "FunctionArn": "handler", "StartingPosition": "TRIM_HORIZON"}
+        config = MappingConfig.from_api({**named, **mapping})
+        self._shards = [_Shard(table, number) for number in range(len(table.shards))]
+        self._mappings = [
+            StreamMapping(config, shard, self._invoke, self._send_failure, lambda: world.clock.now().timestamp())
+            for shard in self._shards
+        ]
+        self._failures = config.on_failure
+
+    def next_due(self) -> datetime | None:
+        if not self.enabled:
+            return None
+        lanes = [(lane, shard) for m, shard in zip(self._mappings, self._shards, strict=True) for lane in m.lanes]
+        waits = [lane.waits_until for lane, _ in lanes if lane.waits_until is not None]
+        if any(lane.waits_until is None and shard.after(lane.checkpoint, 1) for lane, shard in lanes):
+            return self.world.clock.now()
+        # A microsecond more than the float says, which may have been rounded down.
+        return datetime.fromtimestamp(min(waits), UTC) + timedelta(microseconds=1) if waits else None
+
+    def deliver(self) -> None:
+        for mapping in self._mappings:
+            mapping.step()
+
+    def _invoke(self, event: dict[str, Any]) -> LambdaAnswer:
+        invocation = self.world.invoke(self._handler, event)
+        return LambdaAnswer(invocation.response, failed=invocation.error is not None)
+
+    def _send_failure(self, record: dict[str, Any]) -> None:
+        self.world.queues[str(self._failures).rsplit(":", 1)[-1]].send(dumps(record))
+
+
+class _Shard:
+    """A shard as the mapping reads it: records as they will stand in the event."""
+
+    def __init__(self, table: Table, number: int) -> None:
+        self._table, self._number = table, number
+
+    def after(self, sequence_number: str | None, limit: int) -> list[dict[str, Any]]:
+        held = self._table.shard(self._number)
+        first = bisect_right(held, sequence_number or "", key=_sequence_number)
+        return [self._told(record) for record in held[first : first + limit]]
+
+    def latest(self) -> str | None:
+        held = self._table.shard(self._number)
+        return _sequence_number(held[-1]) if held else None
+
+    def _told(self, record: dict[str, Any]) -> dict[str, Any]:
+        told: dict[str, Any] = loads(dumps(record, default=_in_json))
+        return {**told, "eventSourceARN": self._table.stream_arn}
+
+
+def _sequence_number(record: dict[str, Any]) -> str:
+    return str(record["dynamodb"]["SequenceNumber"])
 
 
 @dataclass
