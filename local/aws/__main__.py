@@ -1,4 +1,4 @@
-"""The emulator's process: `python -m local.aws --lambda-python PATH --folder DIR`; ends with SIGTERM or with its parent."""
+"""The emulator as a process: `python -m local.aws --lambda-python PATH --folder DIR`, until SIGTERM or its parent ends."""
 
 import argparse
 import asyncio

@@ -7,6 +7,7 @@ an error, never silence). `tests/integration/aws/test_template_properties.py` fi
 # ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -30,6 +31,9 @@ def install() -> None:
         handlers = provisioners._RESOURCE_HANDLERS[resource_type]
         handlers["create"] = _after_create(handlers["create"], restore)
         handlers["update"] = _after_update(handlers["update"], restore)
+    mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
+    mapping["create"] = _mapping_created(mapping["create"])
+    mapping["update"] = _mapping_updated(mapping["update"])
 
 
 def _after_create(create: Callable[..., Any], restore: Restore) -> Callable[..., Any]:
@@ -218,3 +222,23 @@ def _function(name: str, properties: Properties) -> None:
     else:
         request = {"ReservedConcurrentExecutions": int(reserved)}
         _answer(lambda_svc._put_function_concurrency(name, request))
+
+
+# Lambda::EventSourceMapping keeps numbers and booleans as the strings that template parameters are.
+
+
+def _mapping_created(create: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda logical_id, properties, stack_name: create(logical_id, _typed(properties), stack_name)
+
+
+def _mapping_updated(update: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda physical_id, old, new, stack_name: update(physical_id, _typed(old), _typed(new), stack_name)
+
+
+def _typed(value: Any) -> Any:
+    """Strings that are numbers or booleans, as such; no property of a mapping is a string that looks like one."""
+    if isinstance(value, dict):
+        return {name: _typed(each) for name, each in value.items()}
+    if isinstance(value, str) and re.fullmatch(r"-?\d+|true|false", value):
+        return json.loads(value)
+    return value

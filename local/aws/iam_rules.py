@@ -1,0 +1,198 @@
+"""IAM rules that the emulator's own enforcement (SigV4, role sessions, policies, key policies) leaves out.
+
+Restored, each from the service authorization reference or the service's developer guide:
+
+* `kms:EncryptionContext:<key>` and `kms:EncryptionContextKeys` are known in conditions (KMS);
+* `dynamodb:LeadingKeys` is known in conditions (DynamoDB);
+* a call on a stream is authorized on that stream's ARN (DynamoDB Streams);
+* who uses a resource under a customer-managed key must hold that key's permissions as well, seen by the key as coming
+  `kms:ViaService` with the service's encryption context (S3, DynamoDB, SQS, Secrets Manager);
+* an unsigned request to S3 is nobody's, not the account's;
+* loopback counts as TLS, so that a policy which denies everything else behaves as it will.
+"""
+
+# ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id
+from ministack.services import dynamodb, s3, secretsmanager, sqs
+
+request_tag_context = iam_actions.request_tag_context
+extract_resource_arn = iam_actions.extract_resource_arn
+enforce = iam_evaluator.enforce
+
+TABLE_ACTIONS = {
+    f"dynamodb:{action}"
+    for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem")
+}
+
+
+def install() -> None:
+    iam_actions.request_tag_context = _conditions
+    iam_actions.extract_resource_arn = _resource_arn
+    iam_evaluator.enforce = _enforce
+
+
+def over_tls(scope: dict[str, Any]) -> dict[str, Any]:
+    """The request as if a proxy had ended its TLS."""
+    return {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
+
+
+def _request(body: bytes | None) -> dict[str, Any]:
+    try:
+        request = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return request if isinstance(request, dict) else {}
+
+
+# Condition keys and resources of a request.
+
+
+def _conditions(service: str, action: str, body: bytes, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    conditions: dict[str, Any] = dict(request_tag_context(service, action, body, parameters))
+    if service == "kms" and (context := _request(body).get("EncryptionContext")):
+        conditions |= {f"kms:EncryptionContext:{key}": value for key, value in context.items()}
+        conditions["kms:EncryptionContextKeys"] = list(context)
+    if service == "dynamodb" and (keys := list(_leading_keys(_request(body)))):
+        conditions["dynamodb:LeadingKeys"] = keys
+    return conditions
+
+
+def _leading_keys(request: dict[str, Any]) -> Iterator[str]:
+    """The partition keys that a request names, of the table or of the index it queries."""
+    for table, item in _items(request):
+        if (name := _partition_key(table)) in item:
+            yield next(iter(item[name].values()))
+    if "KeyConditionExpression" in request:
+        placeholders = request.get("ExpressionAttributeNames", {})
+        wanted = _partition_key(request["TableName"], request.get("IndexName"))
+        for name, value in re.findall(r"(#?\w+)\s*=\s*(:\w+)", request["KeyConditionExpression"]):
+            if placeholders.get(name, name) == wanted:
+                yield next(iter(request["ExpressionAttributeValues"][value].values()))
+
+
+def _items(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    operations = [request, *(each for item in request.get("TransactItems", []) for each in item.values())]
+    for operation in operations:
+        if "TableName" in operation:
+            yield operation["TableName"], operation.get("Key") or operation.get("Item") or {}
+    for table, batch in request.get("RequestItems", {}).items():
+        writes = batch if isinstance(batch, list) else []
+        for write in writes:
+            for operation in write.values():
+                yield table, operation.get("Key") or operation.get("Item") or {}
+        for key in batch.get("Keys", []) if isinstance(batch, dict) else []:
+            yield table, key
+
+
+def _table(name_or_arn: str) -> dict[str, Any]:
+    return dynamodb._tables.get(name_or_arn.split("/")[1] if "/" in name_or_arn else name_or_arn) or {}
+
+
+def _partition_key(table: str, index: str | None = None) -> str | None:
+    described = _table(table)
+    if index is None:
+        return described.get("pk_name")
+    schemas = [
+        each["KeySchema"] for each in described.get("GlobalSecondaryIndexes") or [] if each["IndexName"] == index
+    ]
+    return next((key["AttributeName"] for schema in schemas for key in schema if key["KeyType"] == "HASH"), None)
+
+
+def _resource_arn(
+    service: str, method: str, path: str, headers: Any, body: bytes, parameters: Any, region: str, account: str
+) -> str:
+    if service == "dynamodbstreams" and (stream := _request(body).get("StreamArn")):
+        return str(stream)
+    arn: str = extract_resource_arn(service, method, path, headers, body, parameters, region, account)
+    return arn
+
+
+# Keys behind resources.
+
+
+class _KeyUse(NamedTuple):
+    action: str
+    key: str
+    service: str
+    context: dict[str, str]
+
+
+def _enforce(
+    access_key: str,
+    action: str,
+    service: str,
+    region: str,
+    resource_arn: str = "*",
+    service_context: dict[str, Any] | None = None,
+) -> Any:
+    if service == "s3" and iam_evaluator._anonymous.get():
+        return iam_evaluator.EvalResult("ImplicitDeny", principal_arn="anonymous")
+    denied = enforce(access_key, action, service, region, resource_arn, service_context)
+    if denied:
+        return denied
+    for use in _key_uses(action, resource_arn):
+        key = use.key if use.key.startswith("arn:") else f"arn:aws:kms:{region}:{get_account_id()}:key/{use.key}"
+        conditions = {f"kms:EncryptionContext:{name}": value for name, value in use.context.items()}
+        conditions |= {"kms:ViaService": f"{use.service}.{region}.amazonaws.com"}
+        if denied := enforce(access_key, use.action, "kms", region, key, conditions):
+            return denied
+    return None
+
+
+def _key_uses(action: str, resource_arn: str) -> Iterator[_KeyUse]:
+    """What the caller itself must be allowed to do with the resource's key."""
+    match action:
+        case "s3:PutObject":
+            yield from _bucket_key("kms:GenerateDataKey", resource_arn)
+        case "s3:GetObject" | "s3:GetObjectVersion" if not _only_asks_for_the_head():
+            yield from _bucket_key("kms:Decrypt", resource_arn)
+        case "sqs:SendMessage":
+            yield from _queue_key("kms:GenerateDataKey", resource_arn)
+        case "sqs:ReceiveMessage":
+            yield from _queue_key("kms:Decrypt", resource_arn)
+        case "secretsmanager:GetSecretValue":
+            yield from _secret_key(resource_arn)
+        case _ if action in TABLE_ACTIONS:
+            yield from _table_key(resource_arn)
+
+
+def _table_key(arn: str) -> Iterator[_KeyUse]:
+    name = arn.split("/")[1]
+    if key := (_table(name).get("SSEDescription") or {}).get("KMSMasterKeyArn"):
+        context = {"aws:dynamodb:tableName": name, "aws:dynamodb:subscriberId": get_account_id()}
+        yield _KeyUse("kms:Decrypt", key, "dynamodb", context)
+
+
+def _queue_key(action: str, arn: str) -> Iterator[_KeyUse]:
+    for queue in sqs._queues.values():
+        attributes = queue["attributes"]
+        if attributes["QueueArn"] == arn and attributes.get("KmsMasterKeyId"):
+            yield _KeyUse(action, attributes["KmsMasterKeyId"], "sqs", {"aws:sqs:arn": arn})
+
+
+def _secret_key(arn: str) -> Iterator[_KeyUse]:
+    """A caller may leave out the six characters at the end of a secret's ARN."""
+    for secret in secretsmanager._secrets.values():
+        if secret.get("KmsKeyId") and arn in {secret["ARN"], secret["ARN"].rsplit("-", 1)[0]}:
+            yield _KeyUse("kms:Decrypt", secret["KmsKeyId"], "secretsmanager", {"SecretARN": secret["ARN"]})
+
+
+def _bucket_key(action: str, object_arn: str) -> Iterator[_KeyUse]:
+    bucket = object_arn.removeprefix("arn:aws:s3:::").split("/")[0]
+    encryption = s3._bucket_encryption.get(bucket) or ""
+    if key := re.search(r"<KMSMasterKeyID>([^<]+)<", encryption):
+        uses_bucket_key = re.search(r"<BucketKeyEnabled>true<", encryption)
+        yield _KeyUse(action, key[1], "s3", {"aws:s3:arn": f"arn:aws:s3:::{bucket}" if uses_bucket_key else object_arn})
+
+
+def _only_asks_for_the_head() -> bool:
+    """HeadObject is the action s3:GetObject, and decrypts nothing."""
+    request = iam_evaluator._signed_request.get()
+    return request is not None and request.method == "HEAD"
