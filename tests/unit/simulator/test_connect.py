@@ -54,7 +54,9 @@ def test_consent_selection_and_question_appear_only_when_wanted(connect: Connect
 
 
 def test_the_redirect_names_login_request_and_landing_url(connect: Connect) -> None:
-    result = connect.drive(PERSON | {"tag": "client=40817", "redirectUrl": "https://app.example.com/done?kept=1"}).json()
+    result = connect.drive(
+        PERSON | {"tag": "client=40817", "redirectUrl": "https://app.example.com/done?kept=1"}
+    ).json()
 
     redirect, url = result["events"][-1], urlsplit(result["landingUrl"])
     assert (redirect["loginId"], redirect["requestId"]) == (result["loginId"], result["requestId"])

@@ -50,15 +50,15 @@ class Process:
     def raw(self, request: bytes) -> tuple[bytes, type[OSError] | None]:
         """Send bytes, read until the end, and say how it ended."""
         host, _, port = urlsplit(self.place["url"]).netloc.partition(":")
-        received = b""
+        received = bytearray()
         with socket.create_connection((host, int(port)), timeout=20) as connection:
             connection.sendall(request)
             try:
                 while piece := connection.recv(65536):
                     received += piece
             except ConnectionResetError:
-                return received, ConnectionResetError
-        return received, None
+                return bytes(received), ConnectionResetError
+        return bytes(received), None
 
     def end(self) -> None:
         self.process.kill()
@@ -113,6 +113,116 @@ def test_its_help_lists_every_route_and_fault(simulator: Process) -> None:
 
     assert {"POST /cards", "POST /clock", "POST /faults", "GET /calls"} <= set(told["routes"])
     assert {"gzip_bomb", "reset_in_body"} <= set(told["faults"])
+
+
+# What the wire does. Each asks for DeleteCard on a card that is not there; the usual answer is a 401. --------------
+
+REQUEST = "DELETE /v3/{customerId}/BankingServices/DeleteCard/{nobody} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+def _ask(simulator: Process, step: Json) -> tuple[bytes, bytes, type[OSError] | None]:
+    simulator.control("POST", "/faults", step)
+    request = REQUEST.format(nobody=NOBODY, **simulator.place)
+    received, end = simulator.raw(request.encode())
+    head, _, body = received.partition(b"\r\n\r\n")
+    return head, body, end
+
+
+def _length(head: bytes) -> int:
+    return int(next(line for line in head.split(b"\r\n") if line.startswith(b"Content-Length:"))[15:])
+
+
+def test_without_a_fault_the_answer_is_whole(simulator: Process) -> None:
+    head, body, end = _ask(simulator, {"fault": "ok"})
+
+    assert (head.splitlines()[0], end) == (b"HTTP/1.1 401 Unauthorized", None)
+    assert len(body) == _length(head)
+
+
+def test_a_refused_connection_ends_before_a_byte(simulator: Process) -> None:
+    assert _ask(simulator, {"fault": "refused"}) == (b"", b"", None)
+
+
+def test_a_connection_can_be_reset_before_a_byte(simulator: Process) -> None:
+    assert _ask(simulator, {"fault": "reset"}) == (b"", b"", ConnectionResetError)
+
+
+def test_a_connection_can_be_reset_in_the_header(simulator: Process) -> None:
+    head, body, end = _ask(simulator, {"fault": "reset_in_header"})
+
+    assert head.startswith(b"HTTP/1.1 401")
+    assert (body, end) == (b"", ConnectionResetError)
+
+
+def test_a_connection_can_be_reset_in_the_body(simulator: Process) -> None:
+    head, body, end = _ask(simulator, {"fault": "reset_in_body"})
+
+    assert 0 < len(body) < _length(head)
+    assert end is ConnectionResetError
+
+
+def test_a_body_can_be_truncated(simulator: Process) -> None:
+    head, body, end = _ask(simulator, {"fault": "truncated"})
+
+    assert 0 < len(body) < _length(head)
+    assert end is None
+
+
+@pytest.mark.parametrize("by", [-10, 10])
+def test_a_content_length_can_be_wrong_either_way(simulator: Process, by: int) -> None:
+    head, body, _ = _ask(simulator, {"fault": "wrong_content_length", "by": by})
+
+    assert _length(head) == len(body) + by
+
+
+def test_an_answer_can_come_drop_by_drop(simulator: Process) -> None:
+    head, body, end = _ask(simulator, {"fault": "slow_drip", "bytesPerSecond": 5000})
+
+    assert (len(body), end) == (_length(head), None)
+
+
+def test_hanging_answers_are_in_flight_and_do_not_keep_the_process_alive() -> None:
+    process = Process()
+    process.control("POST", "/faults", {"fault": "hang", "seconds": 3600, "times": 3})
+    host, _, port = urlsplit(process.place["url"]).netloc.partition(":")
+
+    callers = [socket.create_connection((host, int(port))) for _ in range(3)]
+    for caller in callers:
+        caller.sendall(REQUEST.format(nobody=NOBODY, **process.place).encode())
+    while process.control("GET", "/calls")["endpoints"].get("DeleteCard", {}).get("inFlight") != 3:
+        pass
+    process.process.terminate()
+    process.process.communicate(timeout=20)
+    for caller in callers:
+        caller.close()
+
+    assert process.process.returncode == 0
+
+
+def test_sixty_megabytes_arrive(simulator: Process) -> None:
+    head, body, _ = _ask(simulator, {"fault": "huge"})
+
+    assert len(body) == _length(head) == 60 * 1024 * 1024
+
+
+def test_a_client_that_leaves_harms_nobody(simulator: Process) -> None:
+    simulator.control("POST", "/faults", {"fault": "huge"})
+    host, _, port = urlsplit(simulator.place["url"]).netloc.partition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(REQUEST.format(nobody=NOBODY, **simulator.place).encode())
+
+    assert simulator.bank("DELETE", f"DeleteCard/{NOBODY}")[0] == 401
+
+
+def test_the_connect_page_is_served_beside_the_api(simulator: Process) -> None:
+    host, _, port = urlsplit(simulator.place["connectUrl"]).netloc.partition(":")
+    connection = HTTPConnection(host, int(port), timeout=20)
+    connection.request("GET", "/v2/?demo=true")
+    page = connection.getresponse().read()
+    connection.close()
+
+    assert page.startswith(b"<!DOCTYPE html>")
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "end of input"])
