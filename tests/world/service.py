@@ -5,7 +5,7 @@ import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -24,7 +24,7 @@ from local.flinks.bank import Bank
 from local.flinks.clock import Clock
 from local.flinks.connect import Connect
 from local.flinks.control import Control
-from tests.world.world import World
+from tests.world.world import QueueMapping, StreamDelivery, World
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
@@ -34,6 +34,9 @@ LAMBDA_SECONDS = 120
 
 class Service:
     """The service with verbs for tests. `bank` is Flinks' simulator in process, on the world's clock."""
+
+    stream: StreamDelivery
+    queue: QueueMapping
 
     def __init__(self, world: World, bank: Bank) -> None:
         self.world = world
@@ -84,6 +87,10 @@ class Service:
 
     # --- what the platform does
 
+    def settle(self, within: timedelta = timedelta(days=2)) -> None:
+        """Deliver streams and messages, moving the clock, until there are none."""
+        self.world.settle(within=within)
+
     def call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
         answer: dict[str, Any] = handler_of(function)(event, context_of(function))
         return answer
@@ -95,8 +102,11 @@ def running_service(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     bank = Bank(clock=BankClock(world))
     _deploy(world, bank, monkeypatch)
     wiring.reset()
+    world.calls.clear()  # what deploying took is not of interest
     service = Service(world, bank)
-    world.on_queue(QUEUE, lambda event: service.call("fetch_accounts", event))
+    fetch = lambda event: service.call("fetch_accounts", event)  # noqa: E731 - one handler, attached twice
+    service.stream = world.on_stream(TABLE, fetch, **_stream_mapping("FetchAccountsFunction"))
+    service.queue = world.on_queue(QUEUE, fetch)
     yield service
     wiring.reset()
 
@@ -178,6 +188,13 @@ def _module(function: str) -> ModuleType:
 
 def handler_of(function: str) -> Any:
     return _module(function).lambda_handler
+
+
+def _stream_mapping(function: str) -> dict[str, Any]:
+    """The stream mapping of a function, as template.yaml has it."""
+    events = TEMPLATE[function]["Properties"]["Events"].values()
+    mapping = next(event["Properties"] for event in events if event["Type"] == "DynamoDB")
+    return {name: value for name, value in mapping.items() if name not in ("Stream", "DestinationConfig")}
 
 
 def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
