@@ -152,12 +152,8 @@ def test_every_function_folder_is_deployed_and_every_deployed_folder_exists(temp
 
 
 def test_the_outputs_are_those_that_others_are_told_of(template: Json) -> None:
-    stores = {"ApiUrl", "ConnectionsTable", "DropBucket", "FetchQueue"}
-    later = {
-        "EventBus": "publish_events",
-        "EraseQueue": "delete_connection",
-        "DropReaderPolicyArn": "publish_events",
-    }
+    stores = {"ApiUrl", "ConnectionsTable", "DropBucket", "FetchQueue", "DropReaderPolicyArn"}
+    later = {"EventBus": "publish_events", "EraseQueue": "delete_connection"}
     promised = stores | {output for output, needs in later.items() if needs in FUNCTIONS}
 
     assert set(template["Outputs"]) == promised | {f"{camel(folder)}Function" for folder in FUNCTIONS}
@@ -560,6 +556,17 @@ def test_flinks_keys_are_read_by_who_asks_flinks(template: Json, folder: str) ->
     assert read == readers.get(folder, set())
 
 
+def test_a_consumer_reads_a_drop_by_its_version_and_lists_nothing(template: Json) -> None:
+    statements = template["Resources"]["DropReaderPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    granted = {s["Action"]: (s["Resource"], s.get("Condition")) for s in statements}
+
+    assert granted == {
+        "s3:GetObjectVersion": ({"Fn::Sub": "${DropBucket.Arn}/accounts/*"}, None),
+        "kms:Decrypt": (att("DataKey"), {"StringEquals": {"kms:ViaService": via("s3")}}),
+    }
+
+
 def test_key_policies_let_nobody_past_the_roles_by_name(template: Json) -> None:
     use = {"kms:Encrypt", "kms:Decrypt", "kms:GenerateMac", "kms:VerifyMac"}
 
@@ -674,6 +681,14 @@ def test_a_public_function_answers_before_its_caller_gives_up(template: Json, fo
     assert timeout(template, folder) == 10
 
 
+def test_somebody_looks_for_the_forgotten_every_five_minutes_or_ops_hears_of_it(deployed: Json) -> None:
+    tick = deployed["Resources"]["ResumeStalledFunctionTick"]["Properties"]
+    missing = deployed["Resources"]["ResumeIsMissing"]["Properties"]
+
+    assert (tick["ScheduleExpression"], tick.get("State", "ENABLED")) == ("rate(5 minutes)", "ENABLED")
+    assert (missing["MetricName"], missing["TreatMissingData"]) == ("Invocations", "breaching")
+
+
 def test_at_most_two_readers_share_the_stream(deployed: Json) -> None:
     readers = [
         m
@@ -742,7 +757,7 @@ def test_logs_and_metrics_say_which_function_wrote_them(template: Json, folder: 
     told = environment(template, folder)
 
     assert told["POWERTOOLS_SERVICE_NAME"] == folder
-    assert told["POWERTOOLS_METRICS_NAMESPACE"] == "flinks-landing"
+    assert told["POWERTOOLS_METRICS_NAMESPACE"] == {"Fn::Sub": "flinks-landing/${AWS::StackName}"}
 
 
 def test_debug_logs_cannot_be_asked_for_since_http_libraries_write_urls_there(template: Json) -> None:
@@ -783,3 +798,25 @@ def test_what_is_given_up_is_noticed(template: Json) -> None:
     }
 
     assert watched == given_up
+
+
+def metrics_that_we_write() -> set[str]:
+    """Every name in the layer that could be one: metrics are plain strings there."""
+    sources = [path.read_text() for path in ROOT.glob("layers/landing/landing/*.py")]
+    return {name for source in sources for name in re.findall(r'"([A-Z][A-Za-z]+)"', source)}
+
+
+def test_alarms_watch_metrics_that_somebody_writes(template: Json) -> None:
+    ours = {"Fn::Sub": "flinks-landing/${AWS::StackName}"}
+    alarms = [a for a in of_type(template, "AWS::CloudWatch::Alarm").values() if a["Namespace"] == ours]
+
+    assert {alarm["MetricName"] for alarm in alarms} <= metrics_that_we_write()
+    assert {alarm["Dimensions"][0]["Value"] for alarm in alarms} <= set(FUNCTIONS)
+
+
+def test_the_dashboard_shows_metrics_that_somebody_writes(template: Json) -> None:
+    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(body)["widgets"]
+    shown = [w["properties"]["metrics"] for w in widgets if "flinks-landing/" in str(w)]
+
+    assert {metric[1] for metrics in shown for metric in metrics} <= metrics_that_we_write()
