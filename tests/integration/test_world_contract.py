@@ -114,7 +114,17 @@ def refusal(error: pytest.ExceptionInfo[ClientError]) -> str:
 
 @pytest.fixture
 def table(aws: Aws) -> str:
-    """Houses: `by-floor` shows keys only, and only houses with a floor; `by-owner` shows `colour` too."""
+    return table_of_houses(aws)
+
+
+@pytest.fixture(scope="module")
+def used_table(stand_in: Aws) -> str:
+    """For tests that look at one house only: whatever it was before, they begin by putting it."""
+    return table_of_houses(stand_in)
+
+
+def table_of_houses(aws: Aws) -> str:
+    """`by-floor` shows keys only, and only houses with a floor; `by-owner` shows `colour` too."""
     name = aws.fresh("table")
     attributes = {"house": "S", "floor": "N", "owner": "S", "since": "S"}
     aws.dynamodb.create_table(
@@ -229,16 +239,16 @@ def used(expression: str) -> dict[str, Any]:
         ("colour = :text and not #owner = :text", True),
     ],
 )
-def test_a_condition_decides_whether_the_write_happens(aws: Aws, table: str, condition: str, holds: bool) -> None:
-    aws.dynamodb.put_item(TableName=table, Item=ITEM)
+def test_a_condition_decides_whether_the_write_happens(aws: Aws, used_table: str, condition: str, holds: bool) -> None:
+    aws.dynamodb.put_item(TableName=used_table, Item=ITEM)
 
     try:
-        aws.dynamodb.delete_item(TableName=table, Key=HOUSE, ConditionExpression=condition, **used(condition))
+        aws.dynamodb.delete_item(TableName=used_table, Key=HOUSE, ConditionExpression=condition, **used(condition))
         refused = ""
     except ClientError as error:
         refused = error.response["Error"]["Code"]
 
-    there = "Item" in aws.dynamodb.get_item(TableName=table, Key=HOUSE, ConsistentRead=True)
+    there = "Item" in aws.dynamodb.get_item(TableName=used_table, Key=HOUSE, ConsistentRead=True)
     assert (refused, there) == (("", False) if holds else ("ConditionalCheckFailedException", True))
 
 
@@ -269,12 +279,12 @@ def test_a_condition_decides_whether_the_write_happens(aws: Aws, table: str, con
     ],
 )
 def test_an_update_changes_what_it_names_and_sees_the_item_as_it_was(
-    aws: Aws, table: str, update: str, changed: dict[str, Any]
+    aws: Aws, used_table: str, update: str, changed: dict[str, Any]
 ) -> None:
-    aws.dynamodb.put_item(TableName=table, Item=ITEM)
+    aws.dynamodb.put_item(TableName=used_table, Item=ITEM)
 
     answer = aws.dynamodb.update_item(
-        TableName=table, Key=HOUSE, UpdateExpression=update, ReturnValues="ALL_NEW", **used(update)
+        TableName=used_table, Key=HOUSE, UpdateExpression=update, ReturnValues="ALL_NEW", **used(update)
     )
 
     after = {name: value for name, value in {**ITEM, **changed}.items() if value is not None}
@@ -311,16 +321,18 @@ def in_order(item: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_a_malformed_update_is_refused_and_changes_nothing(
-    aws: Aws, table: str, update: str, values: dict[str, Any]
+    aws: Aws, used_table: str, update: str, values: dict[str, Any]
 ) -> None:
-    aws.dynamodb.put_item(TableName=table, Item=ITEM)
+    aws.dynamodb.put_item(TableName=used_table, Item=ITEM)
     given = {"ExpressionAttributeValues": values} if values else {}
 
     with pytest.raises(ClientError) as error:
-        aws.dynamodb.update_item(TableName=table, Key=HOUSE, UpdateExpression=update, **given)
+        aws.dynamodb.update_item(TableName=used_table, Key=HOUSE, UpdateExpression=update, **given)
 
     assert refusal(error) == "ValidationException"
-    assert in_order(aws.dynamodb.get_item(TableName=table, Key=HOUSE, ConsistentRead=True)["Item"]) == in_order(ITEM)
+    assert in_order(aws.dynamodb.get_item(TableName=used_table, Key=HOUSE, ConsistentRead=True)["Item"]) == in_order(
+        ITEM
+    )
 
 
 def test_an_update_of_what_is_not_there_makes_it(aws: Aws, table: str) -> None:
@@ -332,26 +344,26 @@ def test_an_update_of_what_is_not_there_makes_it(aws: Aws, table: str) -> None:
     assert aws.dynamodb.get_item(TableName=table, Key=HOUSE)["Item"] == {**HOUSE, "rooms": {"N": "1"}}
 
 
-def test_an_answer_holds_the_values_that_were_asked_for(aws: Aws, table: str) -> None:
-    aws.dynamodb.put_item(TableName=table, Item=ITEM)
-    change = {"TableName": table, "Key": HOUSE, "UpdateExpression": "SET rooms = rooms + :one", **used(":one")}
+def test_an_answer_holds_the_values_that_were_asked_for(aws: Aws, used_table: str) -> None:
+    aws.dynamodb.put_item(TableName=used_table, Item=ITEM)
+    change = {"TableName": used_table, "Key": HOUSE, "UpdateExpression": "SET rooms = rooms + :one", **used(":one")}
 
     answers = [
         aws.dynamodb.update_item(**change, ReturnValues=wanted).get("Attributes")
         for wanted in ("NONE", "UPDATED_NEW", "UPDATED_OLD")
     ]
-    deleted = aws.dynamodb.delete_item(TableName=table, Key=HOUSE, ReturnValues="ALL_OLD")
+    deleted = aws.dynamodb.delete_item(TableName=used_table, Key=HOUSE, ReturnValues="ALL_OLD")
 
     assert answers == [None, {"rooms": {"N": "5"}}, {"rooms": {"N": "5"}}]
     assert deleted["Attributes"]["rooms"] == {"N": "6"}
 
 
-def test_a_refusal_shows_the_row_as_it_is_when_asked_to(aws: Aws, table: str) -> None:
-    aws.dynamodb.put_item(TableName=table, Item=HOUSE)
+def test_a_refusal_shows_the_row_as_it_is_when_asked_to(aws: Aws, used_table: str) -> None:
+    aws.dynamodb.put_item(TableName=used_table, Item=HOUSE)
 
     with pytest.raises(aws.dynamodb.exceptions.ConditionalCheckFailedException) as error:
         aws.dynamodb.put_item(
-            TableName=table,
+            TableName=used_table,
             Item=ITEM,
             ConditionExpression="attribute_not_exists(house)",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -360,10 +372,10 @@ def test_a_refusal_shows_the_row_as_it_is_when_asked_to(aws: Aws, table: str) ->
     assert error.value.response["Item"] == HOUSE
 
 
-def test_a_number_is_kept_as_a_number_not_as_it_was_written(aws: Aws, table: str) -> None:
-    aws.dynamodb.put_item(TableName=table, Item={**HOUSE, "rooms": {"N": "03.50"}})
+def test_a_number_is_kept_as_a_number_not_as_it_was_written(aws: Aws, used_table: str) -> None:
+    aws.dynamodb.put_item(TableName=used_table, Item={**HOUSE, "rooms": {"N": "03.50"}})
 
-    kept = aws.dynamodb.get_item(TableName=table, Key=HOUSE)["Item"]["rooms"]
+    kept = aws.dynamodb.get_item(TableName=used_table, Key=HOUSE)["Item"]["rooms"]
 
     assert kept == {"N": "3.5"}
 
@@ -375,11 +387,11 @@ def test_an_item_of_more_than_400_kilobytes_is_refused(aws: Aws, table: str) -> 
     assert refusal(error) == "ValidationException"
 
 
-def test_a_read_can_be_limited_to_attributes(aws: Aws, table: str) -> None:
-    aws.dynamodb.put_item(TableName=table, Item=ITEM)
+def test_a_read_can_be_limited_to_attributes(aws: Aws, used_table: str) -> None:
+    aws.dynamodb.put_item(TableName=used_table, Item=ITEM)
 
     answer = aws.dynamodb.get_item(
-        TableName=table,
+        TableName=used_table,
         Key=HOUSE,
         ProjectionExpression="rooms, #plan.inside.doors",
         ExpressionAttributeNames={"#plan": "plan"},
