@@ -73,7 +73,18 @@ class Service:
         assert answer["statusCode"] == 202, answer
         return str(json.loads(answer["body"])["connectionId"])
 
+    def retag(self, login_id: str, tag: str) -> None:
+        """Someone else connected the same login since."""
+        self._control.answer("PUT", f"/cards/{login_id}/tag", json.dumps({"tag": tag}).encode())
+
+    def tag_for(self, owner: str) -> str:
+        """The owner tag that a Connect session of `owner` carries."""
+        return wiring.owner_tag().sign(owner, self.world.clock.now())
+
     # --- what can be seen
+
+    def accounts_of(self, login_id: str) -> list[str]:
+        return list(self._control.answer("GET", f"/cards/{login_id}").json()["accountIds"])
 
     def row(self, connection_id: str) -> Connection:
         items = self.world.tables[TABLE].items.values()
@@ -82,8 +93,9 @@ class Service:
     def drops(self) -> list[str]:
         return sorted(self.world.buckets[BUCKET].versions)
 
-    def flinks_calls(self, endpoint: str) -> int:
-        return sum(call.endpoint == endpoint for call in self.bank.traffic.calls)
+    def flinks_calls(self, *endpoints: str) -> list[datetime]:
+        """When each of these was called."""
+        return [datetime.fromisoformat(call["at"]) for call in self.bank.traffic.log() if call["endpoint"] in endpoints]
 
     # --- what the platform does
 
@@ -198,13 +210,13 @@ def _stream_mapping(function: str) -> dict[str, Any]:
 
 
 def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = TEMPLATE["ConnectionsTable"]["Properties"]
+    table: Any = TEMPLATE["ConnectionsTable"]["Properties"]
     world.dynamodb.create_table(
         TableName=TABLE,
         KeySchema=table["KeySchema"],
         AttributeDefinitions=table["AttributeDefinitions"],
         GlobalSecondaryIndexes=table["GlobalSecondaryIndexes"],
-        StreamSpecification={"StreamEnabled": True, **table["StreamSpecification"]},
+        StreamSpecification=table["StreamSpecification"] | {"StreamEnabled": True},
         BillingMode="PAY_PER_REQUEST",
     )
     world.s3.create_bucket(Bucket=BUCKET)

@@ -1,0 +1,282 @@
+"""From received to the end, through the real handlers, in virtual time."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from landing.connection import Action, Status, timestamp
+from tests.world.service import Service
+
+
+def test_data_that_is_there_is_dropped_at_once(service: Service) -> None:
+    connection_id = service.connect_and_post()
+
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (row.status, row.attempt, row.sessions, row.reason) == (Status.READY, 1, 1, None)
+    assert row.drop is not None
+    assert service.drops() == [row.drop.key] == [f"accounts/v1/{connection_id}/000001.json.gz"]
+    assert (row.due_at, row.lease_until, row.sealed_request) == (None, None, None)
+
+
+def test_data_that_flinks_is_collecting_is_polled_for_in_one_session(service: Service) -> None:
+    connection_id = service.connect_and_post(pending={"polls": 3})
+
+    service.settle()
+
+    row = service.row(connection_id)
+    polls = service.flinks_calls("GetAccountsDetail", "GetAccountsDetailAsync")
+    pauses = [later - earlier for earlier, later in zip(polls, polls[1:], strict=False)]
+    assert (row.status, row.sessions, row.attempt) == (Status.READY, 1, 4)
+    assert len(service.flinks_calls("GetAccountsDetail")) == 1
+    assert len(service.flinks_calls("GetAccountsDetailAsync")) == 3
+    assert all(pause >= timedelta(seconds=10) for pause in pauses)
+
+
+def test_data_that_never_comes_ends_the_generation_after_half_an_hour(service: Service) -> None:
+    connection_id = service.connect_and_post(pending={"never": True})
+    posted_at = service.world.clock.now()
+
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (row.status, row.reason, row.action) == (Status.FAILED, "timed_out", Action.CONTACT_SUPPORT)
+    assert timedelta(minutes=30) <= row.updated_at - posted_at < timedelta(minutes=32)
+    assert row.sessions <= 3
+    assert service.drops() == []
+
+
+def test_a_bank_that_is_away_for_an_hour_costs_few_calls_and_never_two_sessions(service: Service) -> None:
+    service.script(endpoint="Authorize", steps=[{"code": "RETRY_LATER", "times": "forever"}])
+    connection_id = service.connect_and_post()
+
+    service.world.run(timedelta(hours=1))
+
+    row = service.row(connection_id)
+    assert (row.status, row.reason) == (Status.WAITING, "bank_unavailable")
+    assert 3 <= len(service.flinks_calls("Authorize")) <= 30
+    assert len(service.world.invocations) <= 35
+
+
+def test_flinks_being_away_for_a_day_gives_up_and_says_so(service: Service) -> None:
+    service.script(endpoint="GenerateAuthorizeToken", steps=[{"fault": "refused", "times": "forever"}])
+    connection_id = service.connect_and_post()
+
+    service.settle(within=timedelta(days=3))
+
+    row = service.row(connection_id)
+    assert (row.status, row.reason) == (Status.FAILED, "flinks_unavailable")
+    assert row.updated_at - row.received_at <= timedelta(hours=24, minutes=30)
+
+
+def test_an_ended_session_is_followed_by_a_new_one_three_times_at_most(service: Service) -> None:
+    service.script(endpoint="GetAccountsDetail", steps=[{"code": "SESSION_NONEXISTENT", "times": "forever"}])
+    connection_id = service.connect_and_post()
+
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (row.status, row.reason, row.sessions) == (Status.FAILED, "flinks_session_ended", 3)
+    assert len(service.flinks_calls("Authorize")) == 3
+
+
+def test_a_throttled_data_call_keeps_its_session(service: Service) -> None:
+    service.script(endpoint="GetAccountsDetail", steps=[{"code": "TOO_MANY_REQUESTS", "times": 3}])
+    connection_id = service.connect_and_post()
+
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (row.status, row.sessions) == (Status.READY, 1)
+    assert len(service.flinks_calls("Authorize")) == 1
+
+
+def test_a_data_call_that_times_out_is_asked_again_in_its_session(service: Service) -> None:
+    service.script(endpoint="GetAccountsDetail", steps=[{"fault": "hang", "seconds": 300}])
+    connection_id = service.connect_and_post()
+
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (row.status, row.sessions) == (Status.READY, 1)
+    assert len(service.flinks_calls("GetAccountsDetail")) == 2
+
+
+def test_a_person_who_must_reconnect_is_told_so_and_a_later_post_begins_anew(service: Service) -> None:
+    service.script(endpoint="Authorize", steps=[{"code": "INVALID_PASSWORD"}])
+    login_id = service.connect_bank()
+    connection_id = json.loads(service.post(login_id)["body"])["connectionId"]
+    service.settle()
+    stopped = service.row(connection_id)
+
+    service.post(login_id)
+    service.settle()
+
+    again = service.row(connection_id)
+    assert (stopped.status, stopped.action) == (Status.ACTION_REQUIRED, Action.RECONNECT)
+    assert (again.status, again.generation, again.reason) == (Status.READY, 2, None)
+
+
+def test_our_own_refused_key_is_read_anew_once_and_blames_no_connection(service: Service) -> None:
+    connection_id = service.connect_and_post()
+    service.bank.settings.secret_key = "rotated"
+    service.world.secretsmanager.put_secret_value(SecretId="secret-key", SecretString='{"secretKey": "rotated"}')
+
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (row.status, row.retries) == (Status.READY, 0)
+
+
+def test_our_own_refused_key_keeps_connections_waiting_for_as_long_as_it_takes(service: Service) -> None:
+    connection_id = service.connect_and_post()
+    service.bank.settings.secret_key = "rotated"
+
+    service.world.run(timedelta(hours=30))
+    waiting = service.row(connection_id)
+    service.world.secretsmanager.put_secret_value(SecretId="secret-key", SecretString='{"secretKey": "rotated"}')
+    service.settle()
+
+    assert (waiting.status, waiting.reason) == (Status.WAITING, "service_misconfigured")
+    assert service.row(connection_id).status is Status.READY
+
+
+def test_a_secret_that_still_holds_its_placeholder_blames_no_connection(service: Service) -> None:
+    service.world.secretsmanager.put_secret_value(SecretId="api-key", SecretString="to be filled in")
+    connection_id = service.connect_and_post()
+
+    service.world.run(timedelta(minutes=30))
+
+    assert service.row(connection_id).reason == "service_misconfigured"
+
+
+# --- duplicates, early and late
+
+
+def test_every_message_five_times_is_one_drop_and_one_poll_chain(service: Service) -> None:
+    queue = service.world.queues["fetch"]
+    queue.copies, queue.disorder, queue.early = 5, 20, 5
+    connection_id = service.connect_and_post(pending={"polls": 3})
+
+    service.settle()
+
+    assert service.row(connection_id).status is Status.READY
+    assert service.row(connection_id).attempt == 4
+    assert len(service.flinks_calls("GetAccountsDetailAsync")) == 3
+    assert len(service.drops()) == 1
+
+
+def test_a_message_that_comes_early_is_delayed_again_and_starts_nothing(service: Service) -> None:
+    connection_id = service.connect_and_post(pending={"polls": 1})
+    service.world.run(timedelta(seconds=3))
+    row = service.row(connection_id)
+
+    service.world.sqs.send_message(
+        QueueUrl=service.world.queues["fetch"].url,
+        MessageBody=json.dumps({"connectionId": connection_id, "generation": 1, "attempt": row.attempt}),
+    )
+    service.world.run(timedelta(seconds=2))
+    still = service.row(connection_id)
+    service.settle()
+
+    assert row.status is Status.PENDING
+    assert still == row
+    assert service.row(connection_id).attempt == 2
+
+
+def test_a_message_of_ours_or_not_never_harms_the_batch_it_came_in(service: Service) -> None:
+    connection_id = service.connect_and_post(pending={"polls": 1})
+    service.world.run(timedelta(seconds=3))
+    for body in ("nonsense", "[]", '{"connectionId": 1}', '{"connectionId": "con_x", "generation": 1, "attempt": 0}'):
+        service.world.sqs.send_message(QueueUrl=service.world.queues["fetch"].url, MessageBody=body)
+
+    service.world.run(timedelta(minutes=1))
+
+    assert service.row(connection_id).status is Status.READY
+
+
+# --- who wants other accounts
+
+
+def test_other_accounts_posted_while_a_claim_runs_are_fetched_as_the_next_generation(service: Service) -> None:
+    login_id = service.connect_bank()
+    account = service.accounts_of(login_id)[1]
+    connection_id = json.loads(service.post(login_id)["body"])["connectionId"]
+
+    def choose_another() -> None:
+        service.post(login_id, accountIds=[account])
+
+    claim = len(service.world.calls) + 1
+    service.world.interrupt(claim, "after_effect", choose_another)
+
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (row.status, row.generation, row.refetch_wanted) == (Status.READY, 2, False)
+    assert row.drop is not None
+    assert row.drop.accounts == 1
+
+
+def test_a_post_again_wakes_a_waiting_connection_at_once(service: Service) -> None:
+    service.script(endpoint="Authorize", steps=[{"code": "RETRY_LATER", "times": 4}])
+    login_id = service.connect_bank()
+    connection_id = json.loads(service.post(login_id)["body"])["connectionId"]
+    service.world.run(timedelta(seconds=2))
+    waiting = service.row(connection_id)
+
+    service.post(login_id)
+
+    row = service.row(connection_id)
+    assert waiting.status is Status.WAITING
+    assert (row.status, row.retries, row.generation) == (Status.RECEIVED, 0, 1)
+    assert timestamp(row.due_at or row.updated_at) == timestamp(service.world.clock.now())
+
+
+# --- whose login is it
+
+
+def test_a_tag_of_ours_for_someone_else_quarantines_and_stores_nothing(service: Service) -> None:
+    tag = service.tag_for("bob")
+    connection_id = service.connect_and_post(tag=tag)
+
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (row.status, row.reason, row.action) == (Status.FAILED, "ownership_mismatch", Action.RECONNECT)
+    assert service.drops() == []
+
+
+@pytest.mark.parametrize("tag", [None, "client=40817"])
+def test_a_tag_that_is_not_ours_counts_as_none(service: Service, tag: str | None) -> None:
+    connection_id = service.connect_and_post(tag=tag)
+
+    service.settle()
+
+    assert service.row(connection_id).status is Status.READY
+
+
+def test_once_proven_a_joint_holders_tag_changes_nothing(service: Service) -> None:
+    login_id = service.connect_bank(tag=service.tag_for("alice"))
+    connection_id = json.loads(service.post(login_id)["body"])["connectionId"]
+    service.settle()
+
+    service.retag(login_id, service.tag_for("bob"))
+    service.world.clock.advance(61)
+    service.post(login_id)
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (row.status, row.generation, row.owner_proven) == (Status.READY, 2, True)
+
+
+def test_data_of_another_login_is_quarantined(service: Service) -> None:
+    service.script(endpoint="GetAccountsDetail", steps=[{"fault": "other_login"}])
+    connection_id = service.connect_and_post()
+
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (row.status, row.reason) == (Status.FAILED, "another_login")
+    assert service.drops() == []
