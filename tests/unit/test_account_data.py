@@ -154,10 +154,12 @@ def test_a_login_is_the_same_in_any_case() -> None:
     [
         pytest.param({"login": {"id": "x", "USERNAME": "Greatday"}}, id="login in another case"),
         pytest.param({"REQUESTID": REQUEST_ID, "requestId": REQUEST_ID.upper()}, id="requestId in another case"),
-        pytest.param({"loginId": LOGIN_ID}, id="loginId by name"),
+        pytest.param({"loginId": "another"}, id="any loginId"),
+        pytest.param({"requestid": "another"}, id="any requestId"),
+        pytest.param({"Message": f"RequestId {REQUEST_ID.upper()} has ended"}, id="requestId quoted in a text"),
         pytest.param({"links": [{"example": f"/GetAccountsDetailAsync/{REQUEST_ID}"}]}, id="links"),
         pytest.param({"tag": "client=Greatday"}, id="tag in another case"),
-        pytest.param({"Message": f"All of LoginId {LOGIN_ID.upper()} is here"}, id="quoted in a text"),
+        pytest.param({"Message": f"All of LoginId {LOGIN_ID.upper()} is here"}, id="loginId quoted in a text"),
         pytest.param({"Accounts": [{"Login": {"Id": LOGIN_ID, "Username": "Greatday"}}]}, id="inside an account"),
         pytest.param({"Accounts": [{"Notes": ["fine", LOGIN_ID]}]}, id="inside an array"),
         pytest.param({"Accounts": [{LOGIN_ID: {"a": 1}}]}, id="as a name"),
@@ -168,11 +170,13 @@ def test_no_secret_slips_through_under_another_name(members: JsonObject) -> None
     text = stored(answer(**members)).lower()
 
     assert "accounts" in text
-    for secret in (LOGIN_ID, REQUEST_ID, "requestid", "greatday"):
+    for secret in (LOGIN_ID, REQUEST_ID, "loginid", "requestid", "greatday"):
         assert secret not in text
 
 
-@pytest.mark.parametrize("last_refresh", [None, 7, "yesterday", "2026\r\nx-amz-acl: public-read", "é" * 20])
+@pytest.mark.parametrize(
+    "last_refresh", [None, 7, "yesterday", "2026-03-02T14:05:09\r\nx-amz-acl: public-read", "é" * 20]
+)
 def test_what_is_no_time_does_not_become_metadata(last_refresh: Any) -> None:
     packed = account_data.read(answer(Login={"Id": LOGIN_ID, "LastRefresh": last_refresh}), LOGIN_ID)
 
@@ -183,6 +187,7 @@ def test_the_same_answer_gives_the_same_bytes() -> None:
     first, second = (account_data.read(answer(), LOGIN_ID) for _ in range(2))
 
     assert first == second
+    assert first.compressed[4:8] == bytes(4)  # gzip's own time stamp, which would change by the second
 
 
 def test_the_answer_itself_is_left_as_it_was() -> None:

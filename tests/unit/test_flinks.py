@@ -122,6 +122,7 @@ def test_each_call_goes_to_its_endpoint_with_its_own_key(
     assert sent.line == line.format(f"/v3/{CUSTOMER}/BankingServices") + " HTTP/1.1"
     assert (sent.keys, sent.body) == (key, body)
     assert sent.headers["content-type"] == sent.headers["accept"] == "application/json"
+    assert sent.headers["accept-encoding"] == "gzip"
 
 
 def test_accounts_that_were_not_picked_are_not_asked_for(flinks: FlinksClient, host: ScriptedHost) -> None:
@@ -399,6 +400,7 @@ def test_a_host_that_is_not_there_is_an_answer_too(keys: Keys, call: Call) -> No
         ("soon", None),
         ("", None),
         ("Mon, 99 Foo 2026 99:99:99 GMT", None),
+        ("Mon, 02 Mar 2026 14:05:09 -0000", None),
         (format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True), 0),
         (format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True), 900),
     ],
@@ -501,6 +503,13 @@ def test_any_other_url_is_refused_without_being_quoted(keys: Keys, url: str) -> 
 def test_a_customer_id_that_is_no_guid_is_refused(keys: Keys, customer_id: str) -> None:
     with pytest.raises(ValueError, match="customerId is not a GUID"):
         FlinksClient("https://acme-api.private.fin.ag", customer_id, keys)
+
+
+def test_a_depth_of_history_that_flinks_does_not_know_is_refused(keys: Keys) -> None:
+    days: Any = "Days360"
+
+    with pytest.raises(ValueError, match="Days90 and Days365"):
+        FlinksClient("https://acme-api.private.fin.ag", CUSTOMER, keys, days_of_transactions=days)
 
 
 # --- what is told

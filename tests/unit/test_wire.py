@@ -79,6 +79,18 @@ def test_a_drip_ends_at_the_deadline_though_every_byte_comes_in_time(
     assert answer.fault is Fault.TIMEOUT
 
 
+def test_an_endless_greeting_ends_at_the_deadline(wire: Wire, host: ScriptedHost) -> None:
+    def greet(sock: socket.socket, _request: bytes) -> None:
+        while True:
+            sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+    host.script = greet
+
+    answer = ask(wire, host, seconds=SOON)
+
+    assert answer == Reply(fault=Fault.TIMEOUT)
+
+
 def test_silence_ends_at_the_deadline(wire: Wire, host: ScriptedHost) -> None:
     def wait(sock: socket.socket, _request: bytes) -> None:
         sock.recv(1)
@@ -124,6 +136,15 @@ def test_a_host_that_is_not_there_is_unreachable(wire: Wire) -> None:
         pass
 
     answer = ask(wire, host)
+
+    assert answer == Reply(fault=Fault.UNREACHABLE)
+
+
+def test_a_host_that_does_not_take_the_call_is_unreachable(wire: Wire) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as caller:
+        caller.connect(full.getsockname())
+
+        answer = wire.send("GET", f"http://127.0.0.1:{full.getsockname()[1]}/", {}, None, SOON)
 
     assert answer == Reply(fault=Fault.UNREACHABLE)
 

@@ -69,7 +69,7 @@ def read(body: JsonObject | None, login_id: str) -> AccountData:
 
     kept = {name: value for name, value in body.items() if name.lower() not in _OF_THE_ANSWER}
     stripped = _strip(kept, "", _secrets(body, login_id))
-    text = simplejson.dumps(stripped, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = simplejson.dumps(stripped, allow_nan=False, separators=(",", ":"))
     compressed = gzip.compress(text.encode(), compresslevel=6, mtime=0)
     return AccountData(
         compressed=compressed,

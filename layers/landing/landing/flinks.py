@@ -281,7 +281,7 @@ def _seconds(retry_after: str | None) -> float | None:
     else:
         try:
             seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError, OverflowError):
+        except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
             return None
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
