@@ -1,4 +1,4 @@
-"""The emulator as a process: `python -m local.aws --lambda-python PATH --folder DIR`, until SIGTERM or its parent ends."""
+"""The emulator as a process: `python -m local.aws --lambda-python PATH --folder DIR`, until SIGTERM or orphaned."""
 
 import argparse
 import asyncio

@@ -3,7 +3,8 @@
 Restored, each from the service authorization reference or the service's developer guide:
 
 * `kms:EncryptionContext:<key>` and `kms:EncryptionContextKeys` are known in conditions (KMS);
-* `dynamodb:LeadingKeys` is known in conditions (DynamoDB);
+* `dynamodb:LeadingKeys` and `s3:x-amz-server-side-encryption-aws-kms-key-id` are known in conditions;
+* `aws:PrincipalArn` of a role's session is the role's ARN (IAM, global condition keys);
 * a call on a stream is authorized on that stream's ARN (DynamoDB Streams);
 * who uses a resource under a customer-managed key must hold that key's permissions as well, seen by the key as coming
   `kms:ViaService` with the service's encryption context (S3, DynamoDB, SQS, Secrets Manager);
@@ -20,10 +21,12 @@ from typing import Any, NamedTuple
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id
-from ministack.services import dynamodb, s3, secretsmanager, sqs
+from ministack.services import dynamodb, dynamodb_streams, iam, s3, secretsmanager, sqs
 
 request_tag_context = iam_actions.request_tag_context
+s3_service_context = iam_actions.s3_service_context
 extract_resource_arn = iam_actions.extract_resource_arn
+resolve_condition_key = iam_evaluator._resolve_condition_key
 enforce = iam_evaluator.enforce
 
 TABLE_ACTIONS = {
@@ -34,7 +37,9 @@ TABLE_ACTIONS = {
 
 def install() -> None:
     iam_actions.request_tag_context = _conditions
+    iam_actions.s3_service_context = _s3_conditions
     iam_actions.extract_resource_arn = _resource_arn
+    iam_evaluator._resolve_condition_key = _condition_key
     iam_evaluator.enforce = _enforce
 
 
@@ -61,6 +66,13 @@ def _conditions(service: str, action: str, body: bytes, parameters: Mapping[str,
         conditions["kms:EncryptionContextKeys"] = list(context)
     if service == "dynamodb" and (keys := list(_leading_keys(_request(body)))):
         conditions["dynamodb:LeadingKeys"] = keys
+    return conditions
+
+
+def _s3_conditions(action: str, query: Any, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    conditions: dict[str, Any] = s3_service_context(action, query, path, headers)
+    if action == "s3:PutObject" and (key := headers.get("x-amz-server-side-encryption-aws-kms-key-id")):
+        conditions["s3:x-amz-server-side-encryption-aws-kms-key-id"] = key
     return conditions
 
 
@@ -108,10 +120,24 @@ def _partition_key(table: str, index: str | None = None) -> str | None:
 def _resource_arn(
     service: str, method: str, path: str, headers: Any, body: bytes, parameters: Any, region: str, account: str
 ) -> str:
-    if service == "dynamodbstreams" and (stream := _request(body).get("StreamArn")):
-        return str(stream)
+    if service == "dynamodbstreams" and (stream := _stream_arn(_request(body))):
+        return stream
     arn: str = extract_resource_arn(service, method, path, headers, body, parameters, region, account)
     return arn
+
+
+def _stream_arn(request: dict[str, Any]) -> str | None:
+    """GetRecords names its stream by a shard iterator only."""
+    iterator = dynamodb_streams._decode_iterator(request.get("ShardIterator", "")) or {}
+    arn: str | None = request.get("StreamArn") or iterator.get("arn")
+    return arn
+
+
+def _condition_key(key: str, context: Any) -> Any:
+    if key.lower() == "aws:principalarn" and ":assumed-role/" in context.principal_arn:
+        role = context.principal_arn.split("/")[1]
+        return iam._roles[role]["Arn"] if role in iam._roles else context.principal_arn
+    return resolve_condition_key(key, context)
 
 
 # Keys behind resources.
@@ -134,8 +160,9 @@ def _enforce(
 ) -> Any:
     if service == "s3" and iam_evaluator._anonymous.get():
         return iam_evaluator.EvalResult("ImplicitDeny", principal_arn="anonymous")
+    request = iam_evaluator._signed_request.get()  # until it is checked
     denied = enforce(access_key, action, service, region, resource_arn, service_context)
-    if denied:
+    if denied or (request is not None and request.method == "HEAD"):  # HeadObject is s3:GetObject, and decrypts nothing
         return denied
     for use in _key_uses(action, resource_arn):
         key = use.key if use.key.startswith("arn:") else f"arn:aws:kms:{region}:{get_account_id()}:key/{use.key}"
@@ -151,7 +178,7 @@ def _key_uses(action: str, resource_arn: str) -> Iterator[_KeyUse]:
     match action:
         case "s3:PutObject":
             yield from _bucket_key("kms:GenerateDataKey", resource_arn)
-        case "s3:GetObject" | "s3:GetObjectVersion" if not _only_asks_for_the_head():
+        case "s3:GetObject" | "s3:GetObjectVersion":
             yield from _bucket_key("kms:Decrypt", resource_arn)
         case "sqs:SendMessage":
             yield from _queue_key("kms:GenerateDataKey", resource_arn)
@@ -190,9 +217,3 @@ def _bucket_key(action: str, object_arn: str) -> Iterator[_KeyUse]:
     if key := re.search(r"<KMSMasterKeyID>([^<]+)<", encryption):
         uses_bucket_key = re.search(r"<BucketKeyEnabled>true<", encryption)
         yield _KeyUse(action, key[1], "s3", {"aws:s3:arn": f"arn:aws:s3:::{bucket}" if uses_bucket_key else object_arn})
-
-
-def _only_asks_for_the_head() -> bool:
-    """HeadObject is the action s3:GetObject, and decrypts nothing."""
-    request = iam_evaluator._signed_request.get()
-    return request is not None and request.method == "HEAD"
