@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
 from local.flinks import faults
@@ -38,7 +39,7 @@ NOT_ENABLED = {
     "SetScheduledRefresh",
     "GetNightlyRefreshStatus",
 }
-_JOB_ENDS = 400  # an error on a data call ends the processing of its session
+_ERRORS = 400
 
 
 class RefusalError(Exception):
@@ -168,7 +169,7 @@ class Bank:
                 if stands_alone and visit.call.fault != "refused":
                     self._tokens.pop(request.headers.get("flinks-auth-key", ""), None)
             reply = faults.apply(step, lambda: self._handle_or_refuse(request))
-            self._end_job(request, reply)
+            self._settle(request, reply)
         except RefusalError as refusal:
             return refusal.reply
         return reply
@@ -179,15 +180,19 @@ class Bank:
         except RefusalError as refusal:
             return refusal.reply
 
-    def _end_job(self, request: Request, reply: Reply) -> None:
-        """After a scripted error on a data call its session processes no more; SESSION_* ends it altogether."""
-        request_id = str((request.fields() or {}).get("requestid", request.path_id)).lower()
-        session = self.vault.sessions.get(request_id)
-        if session is None or reply.status < _JOB_ENDS or not request.endpoint.startswith("GetAccountsDetail"):
+    def _settle(self, request: Request, reply: Reply) -> None:
+        """Let a session believe what a script answered to its data call: it is processing, it failed, or it is over."""
+        fields = request.fields() or {}
+        session = self.vault.sessions.get(str(fields.get("requestid", request.path_id)).lower())
+        if session is None or session.login_id is None or not request.endpoint.startswith("GetAccountsDetail"):
             return
-        session.processing = False
+        if reply.status == HTTPStatus.ACCEPTED:
+            session.options = session.options or self._options(fields, self.vault.cards[session.login_id])
+            session.processing, session.delivered, session.last_used = True, False, self.clock.now()
+        if reply.status >= _ERRORS:
+            session.processing = False
         if _code_in(reply) in {"SESSION_NONEXISTENT", "SESSION_EXPIRED"}:
-            del self.vault.sessions[session.request_id]
+            self.vault.end(session)
 
     def _check_route(self, request: Request) -> None:
         if request.endpoint == "(unknown)":
@@ -256,7 +261,7 @@ class Bank:
     def _open_cached(self, fields: Json) -> Reply:
         card = self._card(fields)
         now = self.clock.now()
-        if any(session.holds_its_card(card, now) for session in self.vault.sessions_of(card)):
+        if any(session.holds_its_card(card, now) for session in card.sessions):
             raise _refuse("CONCURRENT_SESSION", self.settings.concurrent_status)
         if card.outcome and card.outcome != "QUESTION_NOT_FOUND":
             raise _refuse(card.outcome, Institution=card.identity.institution)
@@ -503,7 +508,7 @@ class Bank:
 
 
 def _code_in(reply: Reply) -> str | None:
-    if reply.status < _JOB_ENDS and b'"FlinksCode"' not in reply.body[:200]:
+    if reply.status < _ERRORS and b'"FlinksCode"' not in reply.body[:200]:
         return None
     try:
         content = json.loads(reply.body)

@@ -62,6 +62,7 @@ class Card:
     outcome: str | None = None  # the FlinksCode of the last live attempt, replayed by cached calls
     polls_owed: int = 0
     ready_at: datetime | None = None  # None: never
+    sessions: list["Session"] = field(default_factory=list)  # those that are over go when the next one comes
     sessions_opened: int = 0
     most_open: int = 0
 
@@ -80,6 +81,12 @@ class Card:
 
     def is_pending(self, now: datetime) -> bool:
         return self.is_aggregating(now) or self.polls_owed > 0
+
+    def count_open(self, now: datetime) -> int:
+        """Count the sessions that were authorized and neither delivered data nor ended."""
+        return sum(
+            not session.delivered and not session.is_over(now) and session.question is None for session in self.sessions
+        )
 
     def login(self) -> Json:
         return {
@@ -184,8 +191,8 @@ class Vault:
         del self.cards[card.login_id]
         key = card.identity.key
         self._deletions[key] = self._deletions.get(key, 0) + 1
-        for session in self.sessions_of(card):
-            del self.sessions[session.request_id]
+        for session in card.sessions:
+            self.sessions.pop(session.request_id, None)
 
     def open(self, now: datetime, card: Card | None = None) -> Session:
         self._requests += 1
@@ -196,26 +203,29 @@ class Vault:
         return session
 
     def attach(self, session: Session, card: Card, now: datetime) -> None:
-        session.login_id = card.login_id
-        session.tag = session.tag or card.tag
+        self.tie(session, card, now)
         if card.persona.always_pending:
             card.polls_owed = max(card.polls_owed, 1)
         card.sessions_opened += 1
-        card.most_open = max(card.most_open, self.count_open(card, now))
+        card.most_open = max(card.most_open, card.count_open(now))
+
+    def tie(self, session: Session, card: Card, now: datetime) -> None:
+        """Let a session read a card without being counted among those our side opened."""
+        session.login_id = card.login_id
+        session.tag = session.tag or card.tag
+        for over in [each for each in card.sessions if each.is_over(now)]:
+            self.end(over)
+        card.sessions.append(session)
+
+    def end(self, session: Session) -> None:
+        self.sessions.pop(session.request_id, None)
+        card = self.cards.get(session.login_id or "")
+        if card and session in card.sessions:
+            card.sessions.remove(session)
 
     def session(self, request_id: str, now: datetime) -> Session | None:
         session = self.sessions.get(request_id.lower())
         if session and session.is_over(now):
-            del self.sessions[session.request_id]
+            self.end(session)
             return None
         return session
-
-    def sessions_of(self, card: Card) -> list[Session]:
-        return [session for session in self.sessions.values() if session.login_id == card.login_id]
-
-    def count_open(self, card: Card, now: datetime) -> int:
-        """Count the sessions that were authorized and neither delivered data nor ended."""
-        return sum(
-            not session.delivered and not session.is_over(now) and session.question is None
-            for session in self.sessions_of(card)
-        )

@@ -219,7 +219,7 @@ class Connect:
         now, pending = self.bank.clock.now(), self.bank.settings.pending
         walk.card = self.bank.vault.connect(walk.identity, walk.persona, now, pending, days)
         walk.card.tag = walk.params.get("tag") or None
-        walk.session.login_id, walk.session.tag = walk.card.login_id, walk.card.tag
+        self.bank.vault.tie(walk.session, walk.card, now)
         walk.session.delivered = True  # it is Connect's own: none that our side left open
         if not walk.on("accountSelectorEnable"):
             return self._redirect(walk, [])

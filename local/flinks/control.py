@@ -103,7 +103,7 @@ class Control:
             "accountIds": [account["Id"] for account in card.every_account()],
             "sessions": {
                 "opened": card.sessions_opened,
-                "open": self.bank.vault.count_open(card, now),
+                "open": card.count_open(now),
                 "maxOpen": card.most_open,
             },
         }
@@ -181,7 +181,7 @@ def _show_data(control: Control, order: Order) -> Reply:
     if "AccountsFilter" in fields:
         fields["AccountsFilter"] = fields["AccountsFilter"].split(",")
     options = control.bank.read_options(card, fields)
-    sessions = {session.request_id: session for session in control.bank.vault.sessions_of(card)}
+    sessions = {session.request_id: session for session in card.sessions}
     request_id = str(fields.get("RequestId") or next(reversed(sessions), NO_REQUEST)).lower()
     tag = sessions[request_id].tag if request_id in sessions else card.tag
     return Reply.of_json(200, control.bank.detail(card, options, request_id, tag))
@@ -281,7 +281,7 @@ def _show_faults(control: Control, _: Order) -> Reply:
 @_route(
     "POST",
     "/faults",
-    'script answers: {endpoint?, loginId?, steps: [{fault | code | body, times?: 1 or "forever", headers?, hang?}]}',
+    'script answers: {endpoint?, loginId?, steps: [{fault, code or body; times?: 1 or "forever", headers?, hang?}]}',
 )
 def _add_fault(control: Control, order: Order) -> Reply:
     return Reply.of_json(201, control.bank.faults.add(order.content).as_json())

@@ -80,12 +80,10 @@ def accounts(seed: str, first_day: date, last_day: date) -> tuple[Json, ...]:
 
     A day's transactions depend on the seed and the day alone, so a later `last_day` only adds to them.
     """
-    holder = _HOLDERS[_draw(seed, "holder") % len(_HOLDERS)]
-    chequing, chequing_cents = _history(seed, "chequing", first_day, last_day)
-    savings, savings_cents = _history(seed, "savings", first_day, last_day)
-    dollars, dollars_cents = _history(seed, "dollars", first_day, last_day)
-    card, card_cents = _history(seed, "card", first_day, last_day)
-    card = tuple(entry | {"Balance": None} for entry in card)
+    holder = _HOLDERS[_draws(f"{seed}/holder")[0] % len(_HOLDERS)]
+    ledgers = _ledgers(seed, first_day, last_day)
+    (chequing, chequing_cents), (savings, savings_cents), (dollars, dollars_cents), (card, card_cents) = ledgers
+    card = [entry | {"Balance": None} for entry in card]
     everyday = {
         "InstitutionNumber": "777",
         "LastFourDigits": None,
@@ -137,7 +135,7 @@ def accounts(seed: str, first_day: date, last_day: date) -> tuple[Json, ...]:
             "RRSP",
             "Products",
             "RRSP",
-            (),
+            [],
             {"InstitutionNumber": "777", "AccountNumber": "1111004", "Holder": holder},
             {"Available": None, "Current": 18250.5, "Limit": None},
         ),
@@ -149,12 +147,12 @@ def _account(
     title: str,
     category: str,
     kind: str,
-    transactions: tuple[Json, ...],
+    transactions: list[Json],
     particulars: Json,
     balance: Json,
 ) -> Json:
     return {
-        "Transactions": list(transactions),
+        "Transactions": transactions,
         "TransitNumber": None,
         "InstitutionNumber": None,
         "OverdraftLimit": None,
@@ -171,63 +169,72 @@ def _account(
     } | particulars
 
 
-def _history(seed: str, account: str, first_day: date, last_day: date) -> tuple[tuple[Json, ...], int]:
-    """Answer the transactions, newest first, and the balance after them in cents."""
-    entries_of = {"chequing": _chequing, "savings": _savings, "dollars": _dollars, "card": _card}[account]
-    balance = {"chequing": 245_017, "savings": 1_200_000, "dollars": 81_250, "card": -31_290}[account]
-    balance += _draw(seed, account, "opening") % 50_000
-    transactions: list[Json] = []
+type Ledger = tuple[list[Json], int]
+"""Transactions, newest first, and the balance after them in cents."""
+
+
+def _ledgers(seed: str, first_day: date, last_day: date) -> list[Ledger]:
+    """Keep the four accounts that have transactions, in the order of _KEPT."""
+    openings = _draws(f"{seed}/openings")
+    balances = [usual + draw % 50_000 for (_, usual), draw in zip(_KEPT, openings, strict=True)]
+    transactions: list[list[Json]] = [[] for _ in _KEPT]
     for number in range((last_day - first_day).days + 1):
         day = first_day + timedelta(days=number)
-        for place, entry in enumerate(entries_of(seed, day)):
-            balance += entry.cents
-            transactions.append(
-                {
-                    "Date": day.isoformat(),
-                    "Code": None,
-                    "Description": entry.description,
-                    "Debit": _money(-entry.cents) if entry.cents < 0 else None,
-                    "Credit": _money(entry.cents) if entry.cents > 0 else None,
-                    "Balance": _money(balance),
-                    "Id": random_guid(seed, account, day, place),
-                }
-            )
-    return tuple(reversed(transactions)), balance
+        written = day.isoformat()
+        draws = _draws(f"{seed}/{written}")
+        for account, (entries_of, _) in enumerate(_KEPT):
+            for place, entry in enumerate(entries_of(day, draws[account])):
+                balances[account] += entry.cents
+                transactions[account].append(
+                    {
+                        "Date": written,
+                        "Code": None,
+                        "Description": entry.description,
+                        "Debit": _money(-entry.cents) if entry.cents < 0 else None,
+                        "Credit": _money(entry.cents) if entry.cents > 0 else None,
+                        "Balance": _money(balances[account]),
+                        "Id": random_guid(seed, account, written, place),
+                    }
+                )
+    return [(entries[::-1], cents) for entries, cents in zip(transactions, balances, strict=True)]
 
 
-def _chequing(seed: str, day: date) -> Iterator[Entry]:
+def _chequing(day: date, draw: int) -> Iterator[Entry]:
     if day.toordinal() % 14 == 0:
         yield Entry("PAYROLL NORDLUM INC", 184_217)
-    if day.day == 1:
+    if day.day == _RENT_DAY:
         yield Entry("LOYER - VIREMENT", -125_000)
-    if day.day == 28:  # noqa: PLR2004 - any fixed day of the month
-        yield Entry("PAIEMENT VISA HORIZON", -56_040)
-    if day.day == 15:  # noqa: PLR2004 - the day the savings account gets it
+    if day.day == _SAVING_DAY:
         yield Entry("VIREMENT ÉPARGNE", -112_550)
-    draw = _draw(seed, "chequing", day)
+    if day.day == _CARD_DAY:
+        yield Entry("PAIEMENT VISA HORIZON", -56_040)
     if draw % 3 == 0:
         yield _purchase(draw)
 
 
-def _savings(seed: str, day: date) -> Iterator[Entry]:
-    if day.day == 1:
-        yield Entry("INTÉRÊTS CRÉDITEURS", 1_000 + _draw(seed, "savings", day) % 900)
-    if day.day == 15:  # noqa: PLR2004 - any fixed day of the month
+def _savings(day: date, draw: int) -> Iterator[Entry]:
+    if day.day == _RENT_DAY:
+        yield Entry("INTÉRÊTS CRÉDITEURS", 1_000 + draw % 900)
+    if day.day == _SAVING_DAY:
         yield Entry("VIREMENT AUTOMATIQUE", 112_550)
 
 
-def _dollars(seed: str, day: date) -> Iterator[Entry]:
-    draw = _draw(seed, "dollars", day)
+def _dollars(_: date, draw: int) -> Iterator[Entry]:
     if draw % 11 == 0:
         yield Entry(f"FX PURCHASE {draw % 10_000:04d}", draw % 9_973 - 4_000 or 1)
 
 
-def _card(seed: str, day: date) -> Iterator[Entry]:
-    if day.day == 28:  # noqa: PLR2004 - the day the chequing account pays
+def _card(day: date, draw: int) -> Iterator[Entry]:
+    if day.day == _CARD_DAY:
         yield Entry("PAYMENT - THANK YOU / MERCI", 56_040)
-    draw = _draw(seed, "card", day)
     if draw % 2:
         yield _purchase(draw)
+
+
+_RENT_DAY, _SAVING_DAY, _CARD_DAY = 1, 15, 28
+
+# What happens on an account, and its opening balance in cents.
+_KEPT = ((_chequing, 245_017), (_savings, 1_200_000), (_dollars, 81_250), (_card, -71_290))
 
 
 def _purchase(draw: int) -> Entry:
@@ -235,8 +242,10 @@ def _purchase(draw: int) -> Entry:
     return Entry(description, -(199 + draw // 7 % 8_000))
 
 
-def _draw(*seed: object) -> int:
-    return int.from_bytes(sha256("/".join(map(str, seed)).encode()).digest()[:6])
+def _draws(seed: str) -> list[int]:
+    """Draw a number for each account that has transactions."""
+    digest = sha256(seed.encode()).digest()
+    return [int.from_bytes(digest[start : start + 6]) for start in (0, 6, 12, 18)]
 
 
 def _money(cents: int) -> int | float:

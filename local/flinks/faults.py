@@ -13,6 +13,7 @@ from local.flinks.ids import random_guid, sequential_guid
 from local.flinks.reply import Json, Reply, Wire
 
 MEGABYTE = 1024 * 1024
+_ERRORS = 400
 ELSEWHERE = "https://elsewhere.example.invalid/"
 
 type Spoil = Callable[[Reply, Json], Reply]
@@ -203,11 +204,6 @@ def _mfa(_: Reply, step: Json) -> Reply:
     return Reply.of_json(203, challenge(request_id, "FlinksCapital", "What city were you born in?"))
 
 
-@_fault("202 OPERATION_PENDING, whatever the state of the data; members are added", instead=True)
-def _pending(_: Reply, step: Json) -> Reply:
-    return Reply.of_code(step.get("code", "OPERATION_PENDING"), 202, **step.get("members", {}))
-
-
 @_fault("the connection ends before a byte was answered", instead=True)
 def _refused(_: Reply, __: Json) -> Reply:
     return Reply(200, wire=Wire(cut="before"))
@@ -222,6 +218,14 @@ def challenge(request_id: str, institution: str, prompt: str) -> Json:
         "Institution": institution,
         "RequestId": request_id,
     }
+
+
+@_fault("202 for a request that would be answered well: code (OPERATION_PENDING), members")
+def _pending(reply: Reply, step: Json) -> Reply:
+    if reply.status >= _ERRORS:
+        return reply
+    same = {name: value for name, value in reply.json().items() if name == "RequestId"}
+    return Reply.of_code(step.get("code", "OPERATION_PENDING"), 202, **(same | step.get("members", {})))
 
 
 # On the wire --------------------------------------------------------------------------------------------------

@@ -3,12 +3,14 @@
 import os
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from local.flinks.reply import Reply
 
@@ -34,6 +36,11 @@ class Server(ThreadingHTTPServer):
 
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report what is wrong with us, not that a client has gone."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def stop(self) -> None:
         self.stopping.set()

@@ -100,7 +100,7 @@ def test_connects_own_session_is_none_that_our_side_opened(bank: Bank, connect: 
     login_id = connect.drive(PERSON).json()["loginId"]
 
     card = bank.vault.cards[login_id]
-    assert (card.sessions_opened, bank.vault.count_open(card, bank.clock.now())) == (0, 0)
+    assert (card.sessions_opened, card.count_open(bank.clock.now())) == (0, 0)
 
 
 def test_ninety_days_are_collected_unless_more_are_wanted(bank: Bank, connect: Connect) -> None:

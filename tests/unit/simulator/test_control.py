@@ -1,14 +1,17 @@
 """The control origin: everything a test or a person may want of the simulator, as JSON."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import local.flinks as flinks_package
 from local.flinks.bank import Bank
 from local.flinks.cards import Pending
 from local.flinks.connect import Connect
 from local.flinks.control import Control
+from local.flinks.faults import CATALOGUE
 from local.flinks.reply import Reply
 from tests.unit.simulator.driver import NOBODY, Caller
 
@@ -254,3 +257,11 @@ def test_a_mistake_is_told_and_not_obeyed(control: Remote, method: str, path: st
 
     assert reply.status == status
     assert reply.json()["error"]
+
+
+def test_the_readme_names_every_route_fault_and_setting(control: Remote, bank: Bank) -> None:
+    told = (Path(flinks_package.__file__).parent / "README.md").read_text()
+
+    offered = [*control("GET", "/")["routes"], *CATALOGUE, *bank.settings.as_json()]
+
+    assert [name for name in offered if f"`{name}`" not in told] == []

@@ -210,6 +210,27 @@ def test_an_answer_can_be_empty_a_redirect_a_question_or_pending(spoiled: Any) -
     assert (pending.status, pending.json()["FlinksCode"]) == (202, "OPERATION_PENDING")
 
 
+@pytest.mark.parametrize("step", [{"code": "OPERATION_DISPATCHED"}, {"fault": "pending"}])
+def test_after_a_scripted_202_the_poll_goes_on(bank: Bank, flinks: Caller, step: Json) -> None:
+    request_id = flinks.open(connect(bank))
+    bank.faults.add({"endpoint": DATA, **step})
+
+    first = flinks.detail(request_id, WithKYC=False)
+    data = flinks.poll(request_id)
+
+    assert (first.status, data.status) == (202, 200)
+    assert data.json()["Accounts"][0]["Holder"] is None
+
+
+def test_even_authorize_may_answer_202_with_a_working_request(bank: Bank, flinks: Caller) -> None:
+    bank.faults.add({"endpoint": "Authorize", "fault": "pending"})
+
+    reply = flinks.authorize(connect(bank).login_id)
+
+    assert reply.status == 202
+    assert flinks.detail(reply.json()["RequestId"]).status == 200
+
+
 def test_a_pending_answer_may_pretend_to_carry_data(spoiled: Any) -> None:
     assert spoiled("pending", members={"Accounts": []}).json()["Accounts"] == []
 
