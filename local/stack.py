@@ -56,7 +56,7 @@ class Stack:
         return self
 
     def _start(self) -> None:
-        self._say("starting Flinks" + ("'s simulator" if "FLINKS_API_URL" not in os.environ else ": yours"))
+        self._say("using your Flinks" if "FLINKS_API_URL" in os.environ else "starting the simulator of Flinks")
         self.flinks = self._start_flinks()
         self._say("starting the AWS emulator")
         self.issuer = self._parts.enter_context(Issuer())

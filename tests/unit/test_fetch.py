@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -28,7 +29,7 @@ def test_data_that_flinks_is_collecting_is_polled_for_in_one_session(service: Se
 
     row = service.row(connection_id)
     polls = service.flinks_calls("GetAccountsDetail", "GetAccountsDetailAsync")
-    pauses = [later - earlier for earlier, later in zip(polls, polls[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(polls)]
     assert (row.status, row.sessions, row.attempt) == (Status.READY, 1, 4)
     assert len(service.flinks_calls("GetAccountsDetail")) == 1
     assert len(service.flinks_calls("GetAccountsDetailAsync")) == 3

@@ -133,7 +133,7 @@ GOOD = f'{{"loginId": "{LOGIN_ID}"}}'
         (f'{{"loginId": "{{{LOGIN_ID}}}"}}', 422, "invalid-body"),
         (f'{{"loginId": "urn:uuid:{LOGIN_ID}"}}', 422, "invalid-body"),
         (f'{{"loginId": "{LOGIN_ID.replace("-", "")}"}}', 422, "invalid-body"),
-        ('{"loginId": "３f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"}', 422, "invalid-body"),
+        ('{"loginId": "\uff13f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"}', 422, "invalid-body"),
         (GOOD[:-1] + ', "institution": ""}', 422, "invalid-body"),
         (GOOD[:-1] + ', "institution": "a\\u0000b"}', 422, "invalid-body"),
         (GOOD[:-1] + f', "institution": "{"x" * 65}"}}', 422, "invalid-body"),

@@ -46,7 +46,7 @@ class Service:
     # --- what a person and her app do
 
     def connect_bank(self, username: str = "greatday_nomfa", **card: Any) -> str:
-        """A bank login that Flinks knows; gives its loginId. Members of `card` as the simulator's control takes them."""
+        """A bank login that Flinks knows; gives its loginId. Members of `card` are those of the simulator's control."""
         card = {"username": username, "pending": {"polls": 0}, **card}
         made = self._control.answer("POST", "/cards", json.dumps(card).encode())
         assert made.status < 300, made.json()
@@ -64,8 +64,8 @@ class Service:
         return self.call("receive_login", http_event("POST /connections", owner, body=body, **event))
 
     def get(self, connection_id: str, owner: str = "alice") -> dict[str, Any]:
-        path = {"pathParameters": {"connectionId": connection_id}}
-        return self.call("show_connection", http_event("GET /connections/{connectionId}", owner, **path))
+        event = http_event("GET /connections/{connectionId}", owner, pathParameters={"connectionId": connection_id})
+        return self.call("show_connection", event)
 
     def connect_and_post(self, username: str = "greatday_nomfa", **card: Any) -> str:
         """A person connects and her app posts; gives the connectionId."""
