@@ -1,6 +1,7 @@
 """The small virtual world's own promises: faults on demand, deaths, deliveries in virtual time."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -92,6 +93,39 @@ def test_a_worker_dies_at_a_call(world: World, when: Any, there: bool) -> None:
         put(world, "red")
 
     assert (("red",) in world.tables["houses"].items) is there
+
+
+def test_a_worker_dies_with_all_its_threads(world: World) -> None:
+    def work_in_threads(_: Any) -> None:
+        with ThreadPoolExecutor(1) as threads:
+            tasks = [threads.submit(put, world, house) for house in ("red", "blue")]
+        for task in tasks:
+            task.result()
+
+    world.on_queue("work", work_in_threads)
+    send(world)
+    world.crash_at(2, "before")
+
+    world.step()
+    died = world.invocations[0].error
+    after_death = dict(world.tables["houses"].items)
+    world.settle()
+
+    assert isinstance(died, WorkerDied)
+    assert after_death == {}
+    assert len(world.tables["houses"].items) == 2
+
+
+def test_another_service_can_take_part_in_numbers_and_deaths(world: World) -> None:
+    asked: list[str] = []
+    world.crash_at(2, "after_effect")
+
+    world.call("flinks", "authorize", {}, lambda: asked.append("first"))
+    with pytest.raises(WorkerDied):
+        world.call("flinks", "authorize", {}, lambda: asked.append("second"))
+
+    assert asked == ["first", "second"]
+    assert world.counts() == {"flinks.authorize": 2}
 
 
 def test_a_late_request_lands_after_its_sender_died(world: World) -> None:

@@ -7,12 +7,13 @@ from base64 import b64encode
 from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from json import dumps, loads
 from random import Random
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from botocore.exceptions import ParamValidationError, ReadTimeoutError
 
@@ -84,6 +85,8 @@ class World:
         self.invocations: list[Invocation] = []
         self.flinks: Any = None  # the bank's simulator, when a test plugs one in
         self._lock = RLock()
+        self._invoking = self._dead = False
+        self._on_its_way: Callable[[], Any] = lambda: None
         self._faults: dict[tuple[str, str], deque[tuple[str, bool]]] = {}
         self._entry_faults: dict[tuple[str, str], deque[str]] = {}
         self._interrupts: dict[tuple[int, str], Callable[[], None]] = {}
@@ -119,13 +122,20 @@ class World:
 
     # Calls and faults
 
-    def _send(self, service: str, operation: str, parameters: Parameters) -> Answer:
+    def call[T](self, service: str, operation: str, parameters: dict[str, Any], effect: Callable[[], T]) -> T:
+        """One call of the code under test to something outside: numbered, and the place for faults and deaths.
+
+        The clients come through here by themselves; a stand-in for another service (Flinks) is to do so too.
+        """
         with self._lock:
-            call = Call(len(self.calls) + 1, service, operation, dict(parameters))
+            if self._dead:
+                raise WorkerDied("its other threads went with it")
+            call = Call(len(self.calls) + 1, service, operation, parameters)
             self.calls.append(call)
+            self._on_its_way = effect
             self._interrupt(call, "before")
-            code, effect = self._take(self._faults, call) or ("", True)
-            answer = self._effect(call, parameters) if effect else {}
+            code, takes_effect = self._take(self._faults, call) or ("", True)
+            answer = self._answer(effect) if takes_effect else None
             self._interrupt(call, "after_effect")
             if code == TIMEOUT:
                 raise ReadTimeoutError(endpoint_url=f"https://{service}.world")
@@ -133,18 +143,21 @@ class World:
                 raise AwsError(code, "on demand", STATUS.get(code, 400))
             if isinstance(answer, AwsError):
                 raise answer
-            return answer
+            return cast("T", answer)
 
-    def _effect(self, call: Call, parameters: Parameters) -> Answer | AwsError:
-        perform = getattr(self._backends[call.service], call.operation, None)
+    def _send(self, service: str, operation: str, parameters: Parameters) -> Answer:
+        perform = getattr(self._backends[service], operation, None)
         if perform is None:
-            raise NotImplementedError(f"the world does not model {call.service} {call.operation}")
-        try:
-            answer: Answer = perform(parameters)
-        except AwsError as refusal:
-            parameters.unread.clear()
-            return refusal
+            raise NotImplementedError(f"the world does not model {service} {operation}")
+        answer: Answer = self.call(service, operation, dict(parameters), lambda: perform(parameters))
         return answer
+
+    @staticmethod
+    def _answer[T](effect: Callable[[], T]) -> T | AwsError:
+        try:
+            return effect()
+        except AwsError as refusal:
+            return refusal
 
     def _interrupt(self, call: Call, when: When) -> None:
         if action := self._interrupts.pop((call.number, when), None):
@@ -178,8 +191,9 @@ class World:
 
         def die() -> None:
             if when == "late":
-                call = self.calls[number - 1]
-                self._sources.append(_Landing(self, call, self.clock.now() + timedelta(seconds=lands_after)))
+                lands = self.clock.now() + timedelta(seconds=lands_after)
+                self._sources.append(_Landing(self, self._on_its_way, lands))
+            self._dead = self._invoking
             raise WorkerDied(f"at call {number}")
 
         self.interrupt(number, "after_effect" if when == "after_effect" else "before", die)
@@ -209,12 +223,16 @@ class World:
     def invoke(self, handler: Handler, event: Any) -> Invocation:
         """Run a handler as Lambda does: JSON in, JSON out, and its death or exception is only an outcome."""
         at, event = self.clock.now(), loads(dumps(event, default=_in_json))
+        outer = self._invoking, self._dead
+        self._invoking, self._dead = True, False
         try:
             invocation = Invocation(at, handler, event, response=loads(dumps(handler(event))))
         except OWN_MISTAKES:
             raise
         except (Exception, WorkerDied) as error:  # noqa: BLE001 - Lambda reports whatever was raised
             invocation = Invocation(at, handler, event, error=error)
+        finally:
+            self._invoking, self._dead = outer
         self.invocations.append(invocation)
         return invocation
 
@@ -261,7 +279,7 @@ class _Source:
 class _Landing(_Source):
     """A request whose sender died before it arrived."""
 
-    call: Call
+    effect: Callable[[], Any]
     due: datetime
 
     def next_due(self) -> datetime | None:
@@ -269,7 +287,8 @@ class _Landing(_Source):
 
     def deliver(self) -> None:
         self.over = True
-        self.world._effect(self.call, Parameters(self.call.parameters))  # noqa: SLF001 - a part of the world; nobody hears the answer
+        with suppress(AwsError):  # nobody hears the answer
+            self.effect()
 
 
 @dataclass
