@@ -44,6 +44,7 @@ def report(hint: Hint, outcome: Outcome | Exception) -> list[str]:
         error, place = trouble.name_of(outcome), trouble.place_of(outcome)
         logger.error("fetch broke off", error=error, place=place, **about)
         return [Metric.FETCH_ERROR]
+    about["correlationId"] = outcome.correlation_id
     logger.info("fetch ended", ending=outcome.ending, reason=outcome.reason, **about)
     return [*outcome.metrics, *([COUNTED[outcome.ending]] if outcome.ending in COUNTED else [])]
 

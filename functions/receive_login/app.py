@@ -18,6 +18,7 @@ def receive_login(event: web.Event) -> web.Reply:
         login_id=posted.login_id,
         institution=posted.institution,
         account_ids=tuple(posted.account_ids) if posted.account_ids else None,
+        correlation_id=event["requestContext"]["requestId"],
     )
     connection = receive(login, table=wiring.connection_table(), seal=wiring.login_seal(), clock=wiring.clock)
     logger.info(
@@ -25,6 +26,7 @@ def receive_login(event: web.Event) -> web.Reply:
         connectionId=connection.connection_id,
         generation=connection.generation,
         status=connection.status,
+        correlationId=connection.correlation_id,
     )
     metrics.count([Metric.LOGIN_RECEIVED])
     return web.accepted(connection)

@@ -89,6 +89,8 @@ class Connection:
     drop: Drop | None = None
     reason: str | None = None
     action: Action = Action.NONE
+    correlation_id: str | None = None
+    """The request that asked for this generation; an id of AWS's, for logs and events."""
 
     @property
     def hint(self) -> Hint:

@@ -137,6 +137,7 @@ class ConnectionTable:
         *,
         account_ids: tuple[str, ...] | None,
         institution: str | None,
+        correlation_id: str | None,
     ) -> Connection:
         """Do what a repeated POST asks for, if `row` is still as it was read. Raises RowChanged otherwise."""
         change = _Change(updatedAt=now)
@@ -144,23 +145,21 @@ class ConnectionTable:
             change.set(accountIds=account_ids)
         if what is AfterPost.STORE_ACCOUNTS_FOR_NEXT:
             change.set(refetchWanted=True)
+        if what in (AfterPost.STORE_ACCOUNTS_FOR_NEXT, AfterPost.NEXT_GENERATION) and correlation_id is not None:
+            change.set(correlationId=correlation_id)
         if what is AfterPost.START_AGAIN:
             change.set(status=Status.RECEIVED, retries=0, **_due(row.connection_id, now))
         if what is AfterPost.NEXT_GENERATION:
             if institution is not None:
                 change.set(institution=institution)
             change.next_generation(row, now)
-        return self._write(
-            row.connection_id,
-            change,
-            "#status = :was AND generation = :generation AND attempt = :attempt AND updatedAt = :seen",
-            {
-                ":was": row.status,
-                ":generation": row.generation,
-                ":attempt": row.attempt,
-                ":seen": row.updated_at,
-            },
-        )
+        return self._unless_changed(row, change)
+
+    def refetch(self, row: Connection, now: datetime, correlation_id: str) -> Connection:
+        """Ask for the next generation, if `row` is still as it was read. Raises RowChanged otherwise."""
+        change = _Change(updatedAt=now, correlationId=correlation_id)
+        change.next_generation(row, now)
+        return self._unless_changed(row, change)
 
     # --- claims
 
@@ -272,6 +271,19 @@ class ConnectionTable:
             _Change(**_due(hint.connection_id, due_at)),
             "generation = :generation AND attempt = :attempt AND dueAt < :seen",
             {":generation": hint.generation, ":attempt": hint.attempt, ":seen": seen_before},
+        )
+
+    def _unless_changed(self, row: Connection, change: "_Change") -> Connection:
+        return self._write(
+            row.connection_id,
+            change,
+            "#status = :was AND generation = :generation AND attempt = :attempt AND updatedAt = :seen",
+            {
+                ":was": row.status,
+                ":generation": row.generation,
+                ":attempt": row.attempt,
+                ":seen": row.updated_at,
+            },
         )
 
     def _fenced(self, claim: Connection, change: "_Change", and_condition: str = "") -> Connection:
@@ -439,6 +451,7 @@ _ATTRIBUTES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("drop", "drop", _drop),
     ("reason", "reason", _text),
     ("action", "action", Action),
+    ("correlation_id", "correlationId", _text),
     ("received_at", "receivedAt", instant),
     ("updated_at", "updatedAt", instant),
 )

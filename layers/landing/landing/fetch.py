@@ -66,6 +66,7 @@ class Outcome:
     ending: Ending
     reason: str | None = None
     metrics: tuple[str, ...] = ()
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,10 +103,13 @@ class Fetcher:
             claim = self.table.claim(hint, now, now + self.limits.lease)
         except RowChanged as refusal:
             return self._refused(hint, refusal.row, now)
+        return replace(self._end_of(claim), correlation_id=claim.correlation_id)
+
+    def _end_of(self, claim: Connection) -> Outcome:
         try:
             if claim.refetch_wanted:
                 self.table.begin_next_generation(claim, self.clock())
-                return Outcome(hint, Ending.NEXT_GENERATION)
+                return Outcome(claim.hint, Ending.NEXT_GENERATION)
             return self._work(Step(claim))
         except RowChanged as loss:
             return self._lost(claim, loss.row)

@@ -19,6 +19,7 @@ class NewLogin:
     login_id: str = field(repr=False)
     institution: str | None = None
     account_ids: tuple[str, ...] | None = None
+    correlation_id: str | None = None
 
 
 class ConnectionErased(Exception):
@@ -64,6 +65,7 @@ def _add(
         started_at=now,
         received_at=now,
         updated_at=now,
+        correlation_id=login.correlation_id,
     )
     table.add(connection)
     return connection
@@ -75,4 +77,11 @@ def _repost(row: Connection, login: NewLogin, *, table: ConnectionTable, now: da
         raise ConnectionErased("the connection was erased")
     if what is AfterPost.NOTHING:
         return row
-    return table.repost(row, what, now, account_ids=login.account_ids, institution=login.institution)
+    return table.repost(
+        row,
+        what,
+        now,
+        account_ids=login.account_ids,
+        institution=login.institution,
+        correlation_id=login.correlation_id,
+    )
