@@ -174,6 +174,12 @@ def test_no_secret_slips_through_under_another_name(members: JsonObject) -> None
         assert secret not in text
 
 
+def test_a_request_id_that_is_none_takes_nothing_with_it() -> None:
+    kept = json.loads(stored(answer(RequestId="a")))
+
+    assert kept["Accounts"] == json.loads(stored(answer()))["Accounts"]
+
+
 @pytest.mark.parametrize(
     "last_refresh", [None, 7, "yesterday", "2026-03-02T14:05:09\r\nx-amz-acl: public-read", "é" * 20]
 )

@@ -68,8 +68,10 @@ def read(body: JsonObject | None, login_id: str) -> AccountData:
         raise Incomplete("the answer has no array of accounts")
 
     kept = {name: value for name, value in body.items() if name.lower() not in _OF_THE_ANSWER}
-    stripped = _strip(kept, "", _secrets(body, login_id))
-    text = simplejson.dumps(stripped, allow_nan=False, separators=(",", ":"))
+    stripped = _stripped(kept)
+    text, secrets = _json(stripped), _secrets(body, login_id)
+    if _quotes(text, secrets):
+        text = _json(_without_quotes(stripped, secrets))
     compressed = gzip.compress(text.encode(), compresslevel=6, mtime=0)
     return AccountData(
         compressed=compressed,
@@ -80,28 +82,44 @@ def read(body: JsonObject | None, login_id: str) -> AccountData:
     )
 
 
-def _secrets(body: JsonObject, login_id: str) -> tuple[str, ...]:
-    request_id = body.get("RequestId")
-    return (login_id, request_id.lower()) if isinstance(request_id, str) and request_id else (login_id,)
+def _json(value: JsonObject) -> str:
+    return simplejson.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
-def _strip(value: Any, within: str, secrets: tuple[str, ...]) -> Any:
-    """`value` less every member that is secret by its name, or quotes a secret under whatever name."""
+def _stripped(value: Any, within: str = "") -> Any:
+    """`value` less every member that is secret by its name."""
     if isinstance(value, dict):
         return {
-            name: _strip(member, name.lower(), secrets)
+            name: _stripped(member, lower)
             for name, member in value.items()
-            if name.lower() not in _ANYWHERE
-            and not (within == "login" and name.lower() in _OF_A_LOGIN)
-            and not _quotes(name, secrets)
-            and not _quotes(member, secrets)
+            if (lower := name.lower()) not in _ANYWHERE and not (within == "login" and lower in _OF_A_LOGIN)
         }
     if isinstance(value, list):
-        return [_strip(item, within, secrets) for item in value if not _quotes(item, secrets)]
+        return [_stripped(item, within) for item in value]
     return value
 
 
-def _quotes(value: Any, secrets: tuple[str, ...]) -> bool:
+def _secrets(body: JsonObject, login_id: str) -> list[str]:
+    request_id = body.get("RequestId")
+    if not isinstance(request_id, str) or len(request_id) != len(login_id):
+        return [login_id]  # what is no GUID may turn up in any innocent text
+    return [login_id, request_id.lower()]
+
+
+def _without_quotes(value: Any, secrets: list[str]) -> Any:
+    """`value` less every member, name and item that quotes a secret."""
+    if isinstance(value, dict):
+        return {
+            name: _without_quotes(member, secrets)
+            for name, member in value.items()
+            if not _quotes(name, secrets) and not _quotes(member, secrets)
+        }
+    if isinstance(value, list):
+        return [_without_quotes(item, secrets) for item in value if not _quotes(item, secrets)]
+    return value
+
+
+def _quotes(value: Any, secrets: list[str]) -> bool:
     return isinstance(value, str) and any(secret in value.lower() for secret in secrets)
 
 
