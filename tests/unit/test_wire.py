@@ -6,9 +6,11 @@ import socket
 import ssl
 import tracemalloc
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import requests.adapters
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -155,14 +157,34 @@ def test_a_name_that_does_not_exist_is_unreachable(wire: Wire) -> None:
     assert answer == Reply(fault=Fault.UNREACHABLE)
 
 
-def test_a_certificate_nobody_vouches_for_is_refused(wire: Wire, tmp_path: Path) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(self_signed(tmp_path))
-
-    with ScriptedHost(reply("trust me"), tls=context) as host:
+def test_a_certificate_nobody_vouches_for_is_refused(wire: Wire, certificate: Path) -> None:
+    with ScriptedHost(reply("trust me"), tls=serving(certificate)) as host:
         answer = wire.send("GET", f"https://127.0.0.1:{host.port}/", {}, None, LONG_ENOUGH)
 
     assert (answer, host.requests) == (Reply(fault=Fault.UNREACHABLE), [])
+
+
+def test_a_certificate_of_another_host_is_refused(
+    wire: Wire, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(certificate))
+    with ScriptedHost(reply("trust me"), tls=serving(certificate)) as host:
+        answer = wire.send("GET", f"https://localhost:{host.port}/", {}, None, LONG_ENOUGH)
+
+    assert (answer, host.requests) == (Reply(fault=Fault.UNREACHABLE), [])
+
+
+def test_a_drip_over_tls_ends_at_the_deadline_too(
+    wire: Wire, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(certificate))
+    with ScriptedHost(reply("whole"), tls=serving(certificate)) as host:
+        whole = wire.send("GET", f"https://127.0.0.1:{host.port}/", {}, None, LONG_ENOUGH)
+        host.script = dripping(reply("x" * 200), at_once=90)
+
+        dripped = wire.send("GET", f"https://127.0.0.1:{host.port}/", {}, None, SOON)
+
+    assert (whole.content, dripped.fault) == (b"whole", Fault.TIMEOUT)
 
 
 def test_a_body_over_the_cap_is_given_up(wire: Wire, host: ScriptedHost) -> None:
@@ -294,11 +316,13 @@ def test_whatever_a_host_says_is_a_reply(wire: Wire, head: bytes, tail: bytes) -
     assert isinstance(answer, Reply)
 
 
-def self_signed(folder: Path) -> Path:
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Key and certificate of 127.0.0.1, signed by itself."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = dt.datetime.now(dt.UTC)
-    certificate = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -306,15 +330,20 @@ def self_signed(folder: Path) -> Path:
         .serial_number(1)
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    path = folder / "host.pem"
+    plain = serialization.NoEncryption()
+    path = tmp_path / "host.pem"
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        + signed.public_bytes(serialization.Encoding.PEM)
     )
     return path
+
+
+def serving(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
