@@ -1,6 +1,7 @@
 """The simulator as a process of its own: real sockets, two origins, and an end."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -16,9 +17,13 @@ type Json = dict[str, Any]
 
 
 class Process:
-    def __init__(self) -> None:
+    def __init__(self, *arguments: str, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "local.flinks"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "local.flinks", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | environment,
+            text=True,
         )
         assert self.process.stdout is not None
         self.place: dict[str, str] = json.loads(self.process.stdout.readline())
@@ -76,6 +81,16 @@ def test_it_says_where_it_is_in_one_line(simulator: Process) -> None:
     assert set(simulator.place) == {"url", "control", "customerId", "secretKey", "apiKey", "connectUrl"}
     assert simulator.place["url"].startswith("http://127.0.0.1:")
     assert simulator.place["connectUrl"] == f"{simulator.place['url']}/v2/"
+
+
+def test_its_keys_are_given_as_arguments_or_in_the_environment() -> None:
+    process = Process("--customer-id", "c", "--api-key", "a", FLINKS_API_KEY="unused", FLINKS_SECRET_KEY="s")
+
+    status, _ = process.bank("POST", "GenerateAuthorizeToken", flinks_auth_key="s")
+    process.end()
+
+    assert status == 200
+    assert [process.place[name] for name in ("customerId", "secretKey", "apiKey")] == ["c", "s", "a"]
 
 
 def test_a_card_goes_from_its_login_to_its_data_over_http(simulator: Process) -> None:
