@@ -61,6 +61,35 @@ class Drop:
     last_refresh: str | None
 
 
+class AtFlinks(StrEnum):
+    """How an erasure ended at Flinks, in the words of the receipt."""
+
+    DELETED = "deleted"
+    ALREADY_GONE = "already_gone"
+    """Flinks no longer knew the login, and was the Flinks that once did."""
+    UNKNOWN = "unknown_at_flinks"
+    """Flinks does not know the login, and we never saw it do so."""
+    KEPT = "kept_for_another_connection"
+    """Another owner is connected to the same login: the card goes when the last of them does."""
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """How far the erasing of a connection is. What is None has not happened yet."""
+
+    requested_at: datetime
+    ticket: str | None = None
+    lease_until: datetime | None = None
+    at_flinks: AtFlinks | None = None
+    flinks_answered_at: datetime | None = None
+    versions: int | None = None
+    markers: int | None = None
+    uploads: int | None = None
+    completed_at: datetime | None = None
+    backups_until: datetime | None = None
+    """Until when the table can be restored to a time before `completed_at`."""
+
+
 @dataclass(frozen=True)
 class Connection:
     """One app user's link to one bank login. Times are aware UTC datetimes in whole milliseconds."""
@@ -91,6 +120,7 @@ class Connection:
     action: Action = Action.NONE
     correlation_id: str | None = None
     """The request that asked for this generation; an id of AWS's, for logs and events."""
+    erasure: Erasure | None = None
 
     @property
     def hint(self) -> Hint:

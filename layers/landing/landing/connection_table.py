@@ -13,8 +13,10 @@ from landing.connection import (
     DUE_SHARDS,
     Action,
     AfterPost,
+    AtFlinks,
     Connection,
     Drop,
+    Erasure,
     Hint,
     Status,
     due_shard,
@@ -273,6 +275,113 @@ class ConnectionTable:
             {":generation": hint.generation, ":attempt": hint.attempt, ":seen": seen_before},
         )
 
+    # --- erasing
+
+    def sharing(self, login_ref: str) -> Iterator[Connection]:
+        """Every connection to a login, tombstones too.
+
+        The index says which, the table itself how they are: from a late index, two co-owners who are erased at
+        once would each spare the card for the other.
+        """
+        for item in self._in_index("by-login", "loginRef = :value", login_ref):
+            row = self.get(item["connectionId"]["S"])
+            if row is not None and row.login_ref == login_ref:
+                yield row
+
+    def every_of(self, owner: str) -> Iterator[Connection]:
+        for item in self._in_index("by-owner", "#owner = :value", owner, {"#owner": "owner"}):
+            row = self.get(item["connectionId"]["S"])
+            if row is not None and row.owner == owner:
+                yield row
+
+    def _in_index(
+        self, index: str, condition: str, value: str, names: Mapping[str, str] | None = None
+    ) -> Iterator[Item]:
+        aliases: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
+        pages: Any = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=index,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues={":value": {"S": value}},
+            **aliases,
+        )
+        for page in pages:
+            yield from page["Items"]
+
+    def begin_erasing(self, connection_id: str, now: datetime, ticket: str | None) -> Connection:
+        """Put up the tombstone, whatever the connection was doing: from here on no claim succeeds.
+
+        Raises RowChanged when it stands already, or when there is no such connection.
+        """
+        change = _Change(
+            updatedAt=now,
+            status=Status.DELETING,
+            action=Action.NONE,
+            retries=0,
+            erasure=Erasure(requested_at=now, ticket=ticket),
+            **_due(connection_id, now),
+        )
+        # The lease stays: it says how long a PUT may still be under way.
+        change.remove("reason", "startedAt", "pollUntil", "refetchWanted")
+        return self._write(
+            connection_id, change, "attribute_exists(connectionId) AND attribute_not_exists(#erasure)", {}
+        )
+
+    def claim_erasing(self, hint: Hint, now: datetime, lease_until: datetime, *, even_if_early: bool) -> Connection:
+        """Take a connection that is being erased, if nobody else is at it. Raises RowChanged, with the row."""
+        change = _Change(
+            updatedAt=now,
+            attempt=hint.attempt + 1,
+            **{"erasure.leaseUntil": lease_until},
+            **_due(hint.connection_id, lease_until),
+        )
+        return self._write(
+            hint.connection_id,
+            change,
+            "#status = :deleting AND generation = :generation AND attempt = :was"
+            " AND (attribute_not_exists(#erasure.#leaseUntil) OR #erasure.#leaseUntil < :now)"
+            + ("" if even_if_early else " AND dueAt <= :now"),
+            {":deleting": Status.DELETING, ":generation": hint.generation, ":was": hint.attempt, ":now": now},
+        )
+
+    def ended_at_flinks(self, claim: Connection, now: datetime, how: AtFlinks) -> Connection:
+        """Flinks has answered for good, or need not be asked."""
+        change = _Change(updatedAt=now, **{"erasure.atFlinks": how, "erasure.flinksAnsweredAt": now})
+        return self._fenced_erasing(claim, change)
+
+    def found_in_store(
+        self, claim: Connection, now: datetime, *, versions: int, markers: int, uploads: int
+    ) -> Connection:
+        """What there is to sweep, written before the first of it goes: no death of a worker makes it count less."""
+        found = {"erasure.versions": versions, "erasure.markers": markers, "erasure.uploads": uploads}
+        return self._fenced_erasing(claim, _Change(updatedAt=now, **found))
+
+    def keep_erasing(self, claim: Connection, now: datetime, due_at: datetime, *, reason: str) -> Connection:
+        """Go on at `due_at`: this run is over."""
+        change = _Change(updatedAt=now, reason=reason, retries=claim.retries + 1, **_due(claim.connection_id, due_at))
+        change.remove("erasure.leaseUntil")
+        return self._fenced_erasing(claim, change)
+
+    def forget(self, claim: Connection, now: datetime, backups_until: datetime) -> Connection:
+        """Drop all that is the person's or opens anything; what the receipt says is fixed with it."""
+        change = _Change(updatedAt=now, **{"erasure.completedAt": now, "erasure.backupsUntil": backups_until})
+        change.remove(*_FORGOTTEN)
+        return self._fenced_erasing(claim, change)
+
+    def end_erasing(self, claim: Connection, now: datetime, expires_at: datetime) -> Connection:
+        """Everything is gone and the receipt is written."""
+        change = _Change(updatedAt=now, status=Status.DELETED, expiresAt=int(expires_at.timestamp()))
+        change.remove("reason", "dueAt", "dueShard", "erasure.leaseUntil")
+        return self._fenced_erasing(claim, change)
+
+    def _fenced_erasing(self, claim: Connection, change: "_Change") -> Connection:
+        return self._write(
+            claim.connection_id,
+            change,
+            "#status = :deleting AND attempt = :attempt",
+            {":deleting": Status.DELETING, ":attempt": claim.attempt},
+        )
+
     def _unless_changed(self, row: Connection, change: "_Change") -> Connection:
         return self._write(
             row.connection_id,
@@ -321,8 +430,18 @@ class ConnectionTable:
 _WORK = ("leaseUntil", "dueAt", "dueShard", "startedAt", "sealedRequest", "pollUntil")
 
 
+# What a tombstone does without: connectionId, loginRef, status, generation, erasure and the TTL stay.
+_FORGOTTEN = (
+    *("sealedLogin", "sealedRequest", "owner", "accountIds", "drop", "institution", "flinksHome", "ownerProven"),
+    *("correlationId", "retries", "sessions", "leaseUntil", "startedAt", "pollUntil", "refetchWanted"),
+)
+
+
 class _Change:
-    """An UpdateExpression in the making; every name is aliased, since half of ours are reserved words."""
+    """An UpdateExpression in the making; every name is aliased, since half of ours are reserved words.
+
+    A dot in a name leads into a map.
+    """
 
     def __init__(self, **attributes: Any) -> None:
         self._set: dict[str, Any] = attributes
@@ -349,17 +468,25 @@ class _Change:
 
     @property
     def expression(self) -> str:
-        assignments = ", ".join(f"#{name} = :new_{name}" for name in self._set)
-        removals = ", ".join(f"#{name}" for name in sorted(self._remove))
+        assignments = ", ".join(f"{_path(name)} = {_placeholder(name)}" for name in self._set)
+        removals = ", ".join(_path(name) for name in sorted(self._remove))
         return f"SET {assignments}" + (f" REMOVE {removals}" if removals else "")
 
     @property
     def names(self) -> dict[str, str]:
-        return {f"#{name}": name for name in {*self._set, *self._remove}}
+        return {f"#{step}": step for name in {*self._set, *self._remove} for step in name.split(".")}
 
     @property
     def values(self) -> dict[str, Attribute]:
-        return {f":new_{name}": _attribute(value) for name, value in self._set.items()}
+        return {_placeholder(name): _attribute(value) for name, value in self._set.items()}
+
+
+def _path(name: str) -> str:
+    return ".".join(f"#{step}" for step in name.split("."))
+
+
+def _placeholder(name: str) -> str:
+    return f":new_{name.replace('.', '_')}"
 
 
 def _due(connection_id: str, due_at: datetime) -> dict[str, Any]:
@@ -424,9 +551,28 @@ def _drop(members: Item) -> Drop:
     )
 
 
+def _erasure(members: Item) -> Erasure:
+    return Erasure(
+        **{field: decode(next(iter(members[name].values()))) for field, name, decode in _OF_ERASURE if name in members}
+    )
+
+
 def _texts(members: list[Attribute]) -> tuple[str, ...]:
     return tuple(member["S"] for member in members)
 
+
+_OF_ERASURE: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
+    ("requested_at", "requestedAt", instant),
+    ("ticket", "ticket", _text),
+    ("lease_until", "leaseUntil", instant),
+    ("at_flinks", "atFlinks", AtFlinks),
+    ("flinks_answered_at", "flinksAnsweredAt", instant),
+    ("versions", "versions", int),
+    ("markers", "markers", int),
+    ("uploads", "uploads", int),
+    ("completed_at", "completedAt", instant),
+    ("backups_until", "backupsUntil", instant),
+)
 
 _ATTRIBUTES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("connection_id", "connectionId", _text),
@@ -451,6 +597,7 @@ _ATTRIBUTES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("drop", "drop", _drop),
     ("reason", "reason", _text),
     ("action", "action", Action),
+    ("erasure", "erasure", _erasure),
     ("correlation_id", "correlationId", _text),
     ("received_at", "receivedAt", instant),
     ("updated_at", "updatedAt", instant),
@@ -482,6 +629,9 @@ def _attribute(value: Any) -> Attribute:
                 "lastRefresh": value.last_refresh,
             }
             return {"M": {name: _attribute(member) for name, member in members.items() if member is not None}}
+        case Erasure():
+            known = ((name, getattr(value, field)) for field, name, _ in _OF_ERASURE)
+            return {"M": {name: _attribute(member) for name, member in known if member is not None}}
         case _:
             raise TypeError(f"no DynamoDB attribute for a {type(value).__name__}")
 

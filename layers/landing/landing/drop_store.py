@@ -1,8 +1,12 @@
-"""The drop bucket: one object per connection and generation, put once."""
+"""The drop bucket: one object per connection and generation, put once; erased with every version of it."""
 
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -10,6 +14,7 @@ from landing.connection import Drop
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 _TRIES_WHILE_CONTENDED = 3
 
@@ -119,6 +124,98 @@ class DropStore:
             transactions=int(metadata["transactions"]),
             last_refresh=metadata.get("last-refresh"),
         )
+
+    # --- erasing
+
+    def contents(self, connection_id: str) -> "Contents":
+        """Count everything of one connection. Raises ClientError or BotoCoreError."""
+        versions = markers = 0
+        for page in self._versions(connection_id):
+            versions += len(page.get("Versions", []))
+            markers += len(page.get("DeleteMarkers", []))
+        uploads = sum(len(page.get("Uploads", [])) for page in self._uploads(connection_id))
+        return Contents(versions, markers, uploads)
+
+    def sweep(self, connection_id: str, time_left: Callable[[], timedelta]) -> bool:
+        """Delete every version, delete marker and unfinished upload of a connection; True once a listing is empty.
+
+        False when time runs out first or S3 refuses everything that is left. Raises ClientError or BotoCoreError.
+        """
+        while time_left() > _SWEEP_STEP:
+            found = next((entries for page in self._versions(connection_id) if (entries := _entries(page))), [])
+            uploads: list[Any] = next(
+                (page["Uploads"] for page in self._uploads(connection_id) if page.get("Uploads")), []
+            )
+            if not found and not uploads:
+                return True
+            gone = self._delete(found) if found else 0
+            for upload in uploads:
+                gone += self._abort(upload["Key"], upload["UploadId"])
+            if not gone:
+                return False
+        return False
+
+    def put_receipt(self, connection_id: str, receipt: dict[str, Any]) -> None:
+        """Keep a receipt outside everything that is swept or restored; the first one stays.
+
+        Raises ClientError or BotoCoreError.
+        """
+        try:
+            self._s3.put_object(
+                Bucket=self._bucket,
+                Key=receipt_key(connection_id),
+                Body=json.dumps(receipt, indent=1).encode(),
+                ContentType="application/json",
+                IfNoneMatch="*",
+                ServerSideEncryption="aws:kms",
+                SSEKMSKeyId=self._data_key,
+                BucketKeyEnabled=True,
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != HTTPStatus.PRECONDITION_FAILED:
+                raise
+
+    def _versions(self, connection_id: str) -> Iterator[Any]:
+        pages = self._s3.get_paginator("list_object_versions")
+        return iter(pages.paginate(Bucket=self._bucket, Prefix=connection_prefix(connection_id)))
+
+    def _uploads(self, connection_id: str) -> Iterator[Any]:
+        pages = self._s3.get_paginator("list_multipart_uploads")
+        return iter(pages.paginate(Bucket=self._bucket, Prefix=connection_prefix(connection_id)))
+
+    def _delete(self, entries: "list[ObjectIdentifierTypeDef]") -> int:
+        answer = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": entries, "Quiet": True})
+        return len(entries) - len(answer.get("Errors", []))
+
+    def _abort(self, key: str, upload_id: str) -> int:
+        try:
+            self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchUpload":
+                raise
+        return 1
+
+
+@dataclass(frozen=True)
+class Contents:
+    """How much lies in S3 for one connection."""
+
+    versions: int
+    markers: int
+    uploads: int
+
+
+def receipt_key(connection_id: str) -> str:
+    return f"receipts/v1/{connection_id}.json"
+
+
+_SWEEP_STEP = timedelta(seconds=30)
+"""Time for two listings, a deletion of a thousand versions and the write that says how far we came."""
+
+
+def _entries(page: Any) -> "list[ObjectIdentifierTypeDef]":
+    listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+    return [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in listed]
 
 
 def _metadata(packed: Packed) -> dict[str, str]:

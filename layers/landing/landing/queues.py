@@ -30,6 +30,10 @@ class FetchQueue:
         self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=json.dumps(to_message(hint)), DelaySeconds=seconds)
 
 
+class EraseQueue(FetchQueue):
+    """The same hints, for `delete_connection`."""
+
+
 def to_message(hint: Hint) -> dict[str, Any]:
     return {
         "connectionId": hint.connection_id,

@@ -39,6 +39,10 @@ class FetchQueueSettings(Settings):
     fetch_queue_url: Text
 
 
+class EraseQueueSettings(Settings):
+    erase_queue_url: Text
+
+
 class FlinksSettings(Settings):
     flinks_api_url: Text
     flinks_customer_id: Text
@@ -63,7 +67,31 @@ class FetchSettings(Settings):
         return timedelta(seconds=self.poll_seconds)
 
 
+class AnnounceSettings(Settings):
+    """Announcements name the bucket; only who listens to the stream has a queue for what no bus will take."""
+
+    event_bus_name: Text
+    drop_bucket: Text
+    announcement_failures_url: str = ""
+
+
 class ResumeSettings(Settings):
     """How many connections one run of `resume_stalled` may wake."""
 
     resume_at_most: int = 1000
+
+
+class EraseSettings(Settings):
+    """`pitr_days`: how far back the table can be restored. `erase_threads`: connections at once in one invocation."""
+
+    lease_seconds: int = 330
+    pitr_days: int
+    erase_threads: int = 8
+
+    @property
+    def lease(self) -> timedelta:
+        return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def backups_for(self) -> timedelta:
+        return timedelta(days=self.pitr_days)

@@ -11,13 +11,15 @@ from landing import connection, settings
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
+    from landing.announcements import Announcer, Bus
     from landing.connection_table import ConnectionTable
     from landing.drop_store import DropStore
+    from landing.erase import Eraser
     from landing.fetch import Fetcher
     from landing.flinks import FlinksClient
     from landing.login_seal import LoginSeal
     from landing.owner_tag import OwnerTag
-    from landing.queues import FetchQueue
+    from landing.queues import EraseQueue, FetchQueue
 
 clock = connection.utc_now
 
@@ -109,8 +111,54 @@ def fetcher() -> "Fetcher":
     )
 
 
+@cache
+def bus() -> "Bus":
+    from landing.announcements import Bus
+
+    return Bus(boto3.client("events", config=_PATIENT), settings.AnnounceSettings.from_environment().event_bus_name)
+
+
+@cache
+def announcer() -> "Announcer":
+    from landing.announcements import Announcer, RefusedAnnouncements
+
+    names = settings.AnnounceSettings.from_environment()
+    refused = RefusedAnnouncements(boto3.client("sqs", config=_PATIENT), names.announcement_failures_url)
+    return Announcer(connection_table(), bus(), refused, names.drop_bucket)
+
+
 def resume_at_most() -> int:
     return settings.ResumeSettings.from_environment().resume_at_most
+
+
+@cache
+def erase_queue() -> "EraseQueue":
+    from landing.queues import EraseQueue
+
+    queue = settings.EraseQueueSettings.from_environment()
+    return EraseQueue(boto3.client("sqs", config=_PATIENT), queue.erase_queue_url)
+
+
+@cache
+def eraser() -> "Eraser":
+    from landing.drop_store import DropStore
+    from landing.erase import Eraser, Limits
+
+    numbers = settings.EraseSettings.from_environment()
+    drops = settings.DropSettings.from_environment()
+    return Eraser(
+        table=connection_table(),
+        seal=login_seal(),
+        flinks=flinks(),
+        drops=DropStore(boto3.client("s3", config=_PATIENT), drops.drop_bucket, drops.data_key_arn),
+        queue=erase_queue(),
+        clock=clock,
+        limits=Limits(lease=numbers.lease, backups_for=numbers.backups_for),
+    )
+
+
+def erase_threads() -> int:
+    return settings.EraseSettings.from_environment().erase_threads
 
 
 def fetch_threads() -> int:
@@ -119,5 +167,6 @@ def fetch_threads() -> int:
 
 def reset() -> None:
     """Forget every collaborator, as a new execution environment would."""
-    for collaborator in (connection_table, _kms, login_seal, owner_tag, drop_store, fetch_queue, flinks, fetcher):
+    clients = (connection_table, _kms, login_seal, owner_tag, drop_store, fetch_queue, erase_queue, flinks)
+    for collaborator in (*clients, fetcher, eraser):
         collaborator.cache_clear()

@@ -1,0 +1,366 @@
+"""Erases a connection here and at Flinks: tombstone, DeleteCard, drain, sweep, forget, receipt.
+
+Every step may be cut off and run again. The order is what makes it true:
+
+1. The tombstone: no claim of a fetch succeeds any more.
+2. DeleteCard while we still hold the login; the sealed login goes only after Flinks has answered for good.
+3. Drain: a fetch that was under way when the tombstone went up may still put its drop until its lease is over. A
+   PUT that lands after the sweep would outlive everything else here, so the sweep waits for the last lease.
+4. Sweep until a listing is empty. 5. Forget what is the person's. 6. The receipt, and `deleted`.
+
+Nobody sleeps: what must wait becomes a delayed message, and `resume_stalled` finds a row whose message got lost.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from landing.connection import (
+    ERASED,
+    AtFlinks,
+    Connection,
+    Erasure,
+    Hint,
+    Status,
+    timestamp,
+)
+from landing.connection_table import ConnectionTable, RowChanged
+from landing.drop_store import Contents, DropStore
+from landing.flinks import Answer, FlinksClient
+from landing.flinks_codes import ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
+from landing.login_seal import LoginSeal, Purpose
+from landing.metrics import Metric
+from landing.queues import LONGEST_DELAY, EraseQueue
+
+type TimeLeft = Callable[[], timedelta]
+
+TOMBSTONE_FOR = timedelta(days=60)
+"""Longer than a stream (24 h), a queue (14 days) or a backup (35 days) can bring anything back."""
+
+_QUARANTINED = frozenset(verdict.reason for verdict in (ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The numbers of an erasure."""
+
+    lease: timedelta = timedelta(seconds=330)
+    settle: timedelta = timedelta(seconds=30)
+    """How long after its lease a fetch is waited for: slow wires and clocks that disagree."""
+    retry_first: timedelta = timedelta(seconds=10)
+    retry_last: timedelta = timedelta(minutes=15)
+    overdue_after: timedelta = timedelta(hours=24)
+    backups_for: timedelta = timedelta(days=7)
+
+
+class Ending(StrEnum):
+    """How one run ended."""
+
+    DELETED = "deleted"
+    UNKNOWN_AT_FLINKS = "unknown_at_flinks"
+    """Erased here; Flinks does not know the login, and we never saw it do so."""
+    DELETING = "deleting"
+    UNKNOWN = "unknown"
+    WOULD_DELETE = "would_delete"
+    EARLY = "early"
+    """Not due yet: delayed again for the remainder."""
+    STALE = "stale"
+    """The row has moved on since the message was made."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an order or a message; `connection_id` is None where there is no such connection."""
+
+    connection_id: str | None
+    ending: Ending
+    reason: str | None = None
+    due_at: datetime | None = None
+    receipt: dict[str, Any] | None = None
+    would_erase: dict[str, Any] | None = None
+    metrics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Later:
+    """Why a run stops before its end; `due_at` when it is known, else the backoff says."""
+
+    reason: str
+    metric: str | None = None
+    not_before: float | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Eraser:
+    """What an erasure works with. `jitter` draws a number from 0 to 1."""
+
+    table: ConnectionTable
+    seal: LoginSeal
+    flinks: FlinksClient
+    drops: DropStore
+    queue: EraseQueue
+    clock: Callable[[], datetime]
+    limits: Limits = Limits()
+    jitter: Callable[[], float] = random.random
+
+    # --- what is asked for
+
+    def with_login(self, login_id: str) -> list[str]:
+        """The ids of all connections to a canonical loginId, tombstones too."""
+        return [row.connection_id for row in self.table.sharing(self.seal.login_ref(login_id))]
+
+    def of_owner(self, owner: str) -> list[str]:
+        """The ids of all connections of an app user; a tombstone no longer knows whose it was."""
+        return [row.connection_id for row in self.table.every_of(owner)]
+
+    def look(self, connection_id: str) -> Outcome:
+        """What erasing would do; changes nothing. Raises ClientError or BotoCoreError when AWS cannot serve."""
+        row = self.table.get(connection_id)
+        if row is None:
+            return Outcome(None, Ending.UNKNOWN)
+        if row.status in ERASED:
+            return self._standing(row)
+        there = self.drops.contents(connection_id)
+        spared = AtFlinks.KEPT.value if self._is_shared(row) else "would_be_asked"
+        would_erase = {"status": row.public_status, "flinks": spared, "drops": _counts(there)}
+        return Outcome(connection_id, Ending.WOULD_DELETE, would_erase=would_erase)
+
+    def erase(self, connection_id: str, ticket: str | None, time_left: TimeLeft) -> Outcome:
+        """Erase a connection, as far as it goes at once; the erase queue does the rest.
+
+        Once the tombstone stands the erasure goes on by itself. Raises ClientError or BotoCoreError when the table
+        cannot serve.
+        """
+        try:
+            row = self.table.begin_erasing(connection_id, self.clock(), ticket)
+        except RowChanged as refusal:
+            if refusal.row is None:
+                return Outcome(None, Ending.UNKNOWN)
+            row = refusal.row
+        return self._run(row, time_left)
+
+    def resume(self, hint: Hint, time_left: TimeLeft) -> Outcome:
+        """Go on with what a message says is due. Raises ClientError or BotoCoreError when the table cannot serve."""
+        if time_left() < RUN_TAKES:
+            self.queue.send(hint)
+            return Outcome(hint.connection_id, Ending.EARLY)
+        now = self.clock()
+        try:
+            claim = self.table.claim_erasing(hint, now, now + self.limits.lease, even_if_early=False)
+        except RowChanged as refusal:
+            row = refusal.row
+            if row is None or row.hint != hint or row.status is not Status.DELETING or row.due_at is None:
+                return Outcome(hint.connection_id, Ending.STALE)
+            self._send(hint, row.due_at - now)
+            return Outcome(hint.connection_id, Ending.EARLY, due_at=row.due_at)
+        return self._work(claim, time_left)
+
+    # --- one run
+
+    def _run(self, row: Connection, time_left: TimeLeft) -> Outcome:
+        if row.status is Status.DELETED:
+            return self._standing(row)
+        if time_left() < RUN_TAKES:
+            self._send(row.hint, timedelta())
+            return self._standing(row)
+        now = self.clock()
+        try:
+            claim = self.table.claim_erasing(row.hint, now, now + self.limits.lease, even_if_early=True)
+        except RowChanged as refusal:
+            return self._standing(refusal.row or row)
+        return self._work(claim, time_left)
+
+    def _work(self, claim: Connection, time_left: TimeLeft) -> Outcome:
+        try:
+            try:
+                return self._steps(claim, time_left)
+            except (ClientError, BotoCoreError):
+                return self._later(claim, Later("service_unavailable", Metric.ERASE_ERROR))
+        except RowChanged as loss:  # our lease is over, and someone else goes on
+            return self._standing(loss.row or claim)
+
+    def _steps(self, claim: Connection, time_left: TimeLeft) -> Outcome:
+        erasure = _of(claim)
+        if erasure.at_flinks is None:
+            how = self._end_at_flinks(claim)
+            if isinstance(how, Later):
+                return self._later(claim, how)
+            claim = self.table.ended_at_flinks(claim, self.clock(), how)
+        if erasure.completed_at is None:
+            under_way = self._fetch_under_way(claim)
+            if under_way is not None:
+                return self._later(claim, under_way)
+            if erasure.versions is None:
+                there = self.drops.contents(claim.connection_id)
+                claim = self.table.found_in_store(
+                    claim, self.clock(), versions=there.versions, markers=there.markers, uploads=there.uploads
+                )
+            if not self.drops.sweep(claim.connection_id, time_left):
+                return self._later(claim, Later("sweep_unfinished"))
+            now = self.clock()
+            claim = self.table.forget(claim, now, now + self.limits.backups_for)
+        self.drops.put_receipt(claim.connection_id, receipt_of(claim))
+        now = self.clock()
+        row = self.table.end_erasing(claim, now, _completed(claim) + TOMBSTONE_FOR)
+        ended = self._standing(row)
+        unknown = (Metric.ERASURE_UNKNOWN_AT_FLINKS,) if ended.ending is Ending.UNKNOWN_AT_FLINKS else ()
+        return Outcome(ended.connection_id, ended.ending, receipt=ended.receipt, metrics=unknown)
+
+    # --- Flinks
+
+    def _end_at_flinks(self, claim: Connection) -> AtFlinks | Later:
+        if self._is_shared(claim):
+            return AtFlinks.KEPT
+        if claim.sealed_login is None:
+            return Later("login_missing", Metric.ERASE_ERROR)
+        login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
+        answer, verdict = self._call(lambda: self.flinks.delete_card(login_id))
+        if verdict.kind is Kind.DELETED:
+            return AtFlinks.DELETED
+        if verdict.kind is Kind.GONE:
+            return self._gone(claim)
+        return Later(verdict.reason, verdict.metric, answer.retry_after)
+
+    def _gone(self, claim: Connection) -> AtFlinks | Later:
+        """Flinks knows no such login: which is what a wrong address or customerId would hear of every login.
+
+        So it counts only from the Flinks that once opened this login, and with credentials that are good there now.
+        """
+        if claim.flinks_home not in (None, self.flinks.home):
+            return Later("another_flinks", Metric.FLINKS_HOME_MISMATCH)
+        minted, verdict = self._call(self.flinks.generate_authorize_token)
+        if minted.token is None:
+            return Later(verdict.reason, verdict.metric, minted.retry_after)
+        return AtFlinks.ALREADY_GONE if claim.flinks_home is not None else AtFlinks.UNKNOWN
+
+    def _call(self, call: Callable[[], Answer]) -> tuple[Answer, Verdict]:
+        """Call Flinks; when it refuses our credentials, read them anew and call once more: they may have rotated."""
+        answer = call()
+        verdict = what_to_do(answer)
+        if verdict.kind is Kind.OUR_CREDENTIALS:
+            self.flinks.refresh_credentials()
+            answer = call()
+            verdict = what_to_do(answer)
+        return answer, verdict
+
+    def _is_shared(self, row: Connection) -> bool:
+        """Whether someone else is connected to the same login; who was refused as not its owner is not."""
+        return any(
+            other.connection_id != row.connection_id
+            and other.status not in ERASED
+            and not (other.status is Status.FAILED and other.reason in _QUARANTINED)
+            for other in self.table.sharing(row.login_ref)
+        )
+
+    # --- the ways out of a run
+
+    def _fetch_under_way(self, claim: Connection) -> Later | None:
+        if claim.lease_until is None:
+            return None
+        settled_at = claim.lease_until + self.limits.settle
+        return Later("fetch_under_way", due_at=settled_at) if self.clock() < settled_at else None
+
+    def _later(self, claim: Connection, later: Later) -> Outcome:
+        now = self.clock()
+        overdue = now >= _of(claim).requested_at + self.limits.overdue_after
+        due_at = later.due_at or now + self._backoff(claim.retries, later.not_before, overdue=overdue)
+        row = self.table.keep_erasing(claim, now, due_at, reason=later.reason)
+        self._send(row.hint, due_at - now)
+        metrics = (*([later.metric] if later.metric else []), *([Metric.ERASURE_OVERDUE] if overdue else []))
+        return Outcome(row.connection_id, Ending.DELETING, later.reason, due_at, metrics=metrics)
+
+    def _backoff(self, retries: int, not_before: float | None, *, overdue: bool) -> timedelta:
+        if overdue:
+            return self.limits.retry_last
+        longest = min(self.limits.retry_last, self.limits.retry_first * 2 ** min(retries, 20))
+        delay = max(longest * self.jitter(), timedelta(seconds=1))
+        if not_before is not None and not_before > 0:
+            delay = max(delay, timedelta(seconds=min(not_before, LONGEST_DELAY.total_seconds())))
+        return timedelta(milliseconds=delay // timedelta(milliseconds=1))
+
+    def _send(self, hint: Hint, delay: timedelta) -> None:
+        """Wake someone when it is due. A message that cannot be sent is made good by `resume_stalled`."""
+        try:
+            self.queue.send(hint, delay)
+        except (ClientError, BotoCoreError):
+            return
+
+    def _standing(self, row: Connection) -> Outcome:
+        """How it stands with a connection that is erased, or being erased."""
+        if row.status is not Status.DELETED:
+            return Outcome(row.connection_id, Ending.DELETING, row.reason or "in_progress", row.due_at)
+        unknown = _of(row).at_flinks is AtFlinks.UNKNOWN
+        ending = Ending.UNKNOWN_AT_FLINKS if unknown else Ending.DELETED
+        return Outcome(row.connection_id, ending, receipt=receipt_of(row))
+
+
+RUN_TAKES = timedelta(seconds=200)
+"""The longest that one run takes to its sweep: DeleteCard and a token, each twice, and a few calls of AWS."""
+
+
+# --- the receipt
+
+
+def receipt_of(row: Connection) -> dict[str, Any]:
+    """The statement of what was erased, of a row that is past `forget`. No personal data; the same every time."""
+    erasure, completed_at = _of(row), _completed(row)
+    return {
+        "version": 1,
+        "connectionId": row.connection_id,
+        "ticket": erasure.ticket,
+        "requestedAt": timestamp(erasure.requested_at),
+        "completedAt": timestamp(completed_at),
+        "complete": True,
+        "erased": {
+            "flinks": {"answer": erasure.at_flinks, "answeredAt": _when(erasure.flinks_answered_at)},
+            "drops": _counts(Contents(erasure.versions or 0, erasure.markers or 0, erasure.uploads or 0)),
+            "table": {"rows": 1, "attributes": ["login", "request", "owner", "accountIds", "drop", "institution"]},
+        },
+        "remains": [
+            {"what": "tombstone", "until": timestamp(completed_at + TOMBSTONE_FOR)},
+            {"what": "table backup, with the login sealed", "until": _when(erasure.backups_until)},
+            {"what": "this receipt", "until": None},
+        ],
+    }
+
+
+def _counts(there: Contents) -> dict[str, int]:
+    return {"versions": there.versions, "deleteMarkers": there.markers, "unfinishedUploads": there.uploads}
+
+
+def _of(row: Connection) -> Erasure:
+    assert row.erasure is not None  # noqa: S101 - begin_erasing sets it, and nothing removes it
+    return row.erasure
+
+
+def _completed(row: Connection) -> datetime:
+    completed_at = _of(row).completed_at
+    assert completed_at is not None  # noqa: S101 - callers are past `forget`
+    return completed_at
+
+
+def _when(moment: datetime | None) -> str | None:
+    return timestamp(moment) if moment else None
+
+
+# --- many at once
+
+
+def erase_all(work: Iterable[Callable[[], Outcome]], threads: int) -> list[Outcome | Exception]:
+    """Do all of it side by side, so that one slow card holds up no other; an exception stands in its result's place."""
+    with ThreadPoolExecutor(threads) as pool:
+        return [_result(future) for future in [pool.submit(one) for one in work]]
+
+
+def _result(future: Future[Outcome]) -> Outcome | Exception:
+    try:
+        return future.result()
+    except Exception as error:  # noqa: BLE001 - the handler logs it and answers for this one connection
+        return error
