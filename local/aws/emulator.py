@@ -15,8 +15,7 @@ from ministack import app as ministack
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from local.aws import iam_rules, template_rules
-from local.aws.api_origin import to_the_api
+from local.aws import http_api_rules, iam_rules, template_rules
 from local.aws.functions import Deployed, Functions
 from local.aws.streams import Streams
 
@@ -34,6 +33,7 @@ class Emulator:
         self._ready = ready
         self._functions = Functions(lambda_python, folder, url)
         iam_rules.install()
+        http_api_rules.install()
         template_rules.install()
         lambda_svc._execute_function_warm = self._execute
         self._streams = Streams(url)
@@ -42,7 +42,7 @@ class Emulator:
         if scope["type"] == "lifespan":
             await ministack.app(scope, receive, self._announcing(send))
         elif scope["server"][1] == self._api_port:
-            await ministack.app(iam_rules.over_tls(to_the_api(scope)), receive, send)
+            await ministack.app(iam_rules.over_tls(http_api_rules.to_the_api(scope)), receive, send)
         else:
             await ministack.app(iam_rules.over_tls(scope), receive, send)
 

@@ -17,6 +17,7 @@ Restored, each from the service authorization reference or the service's develop
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from ministack.core import iam_actions, iam_evaluator
@@ -28,6 +29,8 @@ s3_service_context = iam_actions.s3_service_context
 extract_resource_arn = iam_actions.extract_resource_arn
 resolve_condition_key = iam_evaluator._resolve_condition_key
 enforce = iam_evaluator.enforce
+
+_method: ContextVar[str] = ContextVar("method", default="")
 
 TABLE_ACTIONS = {
     f"dynamodb:{action}"
@@ -45,7 +48,8 @@ def install() -> None:
 
 def over_tls(scope: dict[str, Any]) -> dict[str, Any]:
     """The request as if a proxy had ended its TLS."""
-    return {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
+    kept = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-proto"]
+    return {**scope, "headers": [*kept, (b"x-forwarded-proto", b"https")]}
 
 
 def _request(body: bytes | None) -> dict[str, Any]:
@@ -120,6 +124,7 @@ def _partition_key(table: str, index: str | None = None) -> str | None:
 def _resource_arn(
     service: str, method: str, path: str, headers: Any, body: bytes, parameters: Any, region: str, account: str
 ) -> str:
+    _method.set(method)
     if service == "dynamodbstreams" and (stream := _stream_arn(_request(body))):
         return stream
     arn: str = extract_resource_arn(service, method, path, headers, body, parameters, region, account)
@@ -160,9 +165,8 @@ def _enforce(
 ) -> Any:
     if service == "s3" and iam_evaluator._anonymous.get():
         return iam_evaluator.EvalResult("ImplicitDeny", principal_arn="anonymous")
-    request = iam_evaluator._signed_request.get()  # until it is checked
     denied = enforce(access_key, action, service, region, resource_arn, service_context)
-    if denied or (request is not None and request.method == "HEAD"):  # HeadObject is s3:GetObject, and decrypts nothing
+    if denied or _method.get() == "HEAD":  # HeadObject is the action s3:GetObject, and decrypts nothing
         return denied
     for use in _key_uses(action, resource_arn):
         key = use.key if use.key.startswith("arn:") else f"arn:aws:kms:{region}:{get_account_id()}:key/{use.key}"

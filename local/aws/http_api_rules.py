@@ -1,0 +1,132 @@
+"""What an HTTP API answers by itself, where the emulator answers something else.
+
+Restored (API Gateway developer guide, "Working with HTTP APIs"):
+
+* a function that fails is 500 `Internal Server Error`, one that is throttled 503; nothing of its error gets out;
+* a body over 10 MB is 413;
+* a token without `exp`, or whose claims have the wrong type, is 401;
+* a preflight is 204, with CORS headers for an allowed origin only, and 404 where CORS is not configured;
+* where it is, CORS headers of the function are dropped;
+* a header sent twice reaches the function as one, joined by a comma; `x-forwarded-*` are the gateway's own;
+* each request is written to the stage's access log.
+"""
+
+# ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from ministack.services import apigateway, cloudwatch_logs, lambda_svc
+
+BODY_BYTES = 10 * 1024 * 1024
+
+type Answer = tuple[int, dict[str, Any], bytes]
+
+handle_execute = apigateway.handle_execute
+invoke_lambda_proxy = apigateway._invoke_lambda_proxy
+validate_jwt_authorizer = apigateway._validate_jwt_authorizer
+cors_preflight_response = apigateway._cors_preflight_response
+as_proxy_response = lambda_svc.lambda_execute_result_to_api_proxy_response
+
+
+def install() -> None:
+    apigateway.handle_execute = _handle_execute
+    apigateway._invoke_lambda_proxy = _invoke_lambda_proxy
+    apigateway._validate_jwt_authorizer = _validate_jwt_authorizer
+    apigateway._cors_preflight_response = _cors_preflight_response
+    lambda_svc.lambda_execute_result_to_api_proxy_response = _as_proxy_response
+
+
+def to_the_api(scope: dict[str, Any]) -> dict[str, Any]:
+    """A request to the API's own origin, as the emulator takes it; unchanged before a deployment.
+
+    The emulator only knows the API by the host `<api id>.execute-api.localhost`, which resolves nowhere.
+    """
+    for api_id in apigateway._apis:
+        client, port = (str(part).encode() for part in scope["client"])
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            headers[name] = headers[name] + b"," + value if name in headers else value
+        headers |= {b"host": f"{api_id}.execute-api.localhost".encode()}
+        headers |= {b"x-forwarded-for": client, b"x-forwarded-port": port}
+        return {**scope, "headers": list(headers.items())}
+    return scope
+
+
+def _says(status: HTTPStatus, message: str) -> Answer:
+    return status, {"Content-Type": "application/json"}, json.dumps({"message": message}).encode()
+
+
+async def _handle_execute(
+    api_id: str, stage: str, path: str, method: str, headers: Any, body: bytes, query: Any, **more: Any
+) -> Answer:
+    started = time.time()
+    answer: Answer
+    if len(body) > BODY_BYTES:
+        answer = _says(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request Entity Too Large")
+    else:
+        answer = await handle_execute(api_id, stage, path, method, headers, body, query, **more)
+    route = apigateway._match_route(api_id, method, path) or {}
+    _log_access(api_id, stage, route.get("routeKey", ""), answer, started)
+    return answer
+
+
+def _as_proxy_response(result: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    if result.get("throttle"):
+        status, headers, body = _says(HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable")
+    elif result.get("error"):
+        status, headers, body = _says(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
+    else:
+        response: tuple[dict[str, Any], str | None] = as_proxy_response(result)
+        return response
+    return {"statusCode": status, "headers": headers, "body": body.decode()}, None
+
+
+async def _validate_jwt_authorizer(*arguments: Any) -> Any:
+    refused = None, None, apigateway._jwt_unauthorized()
+    try:
+        claims, scopes, refusal = await validate_jwt_authorizer(*arguments)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return refused
+    return refused if refusal is None and "exp" not in claims else (claims, scopes, refusal)
+
+
+def _cors_preflight_response(configuration: Mapping[str, Any], origin: str) -> Answer:
+    if not configuration:
+        return _says(HTTPStatus.NOT_FOUND, "Not Found")
+    answer: Answer = cors_preflight_response(configuration, origin)
+    return answer if answer[0] == HTTPStatus.NO_CONTENT else (HTTPStatus.NO_CONTENT, {}, b"")
+
+
+async def _invoke_lambda_proxy(integration: Any, api_id: str, *arguments: Any, **more: Any) -> Answer:
+    status, headers, body = await invoke_lambda_proxy(integration, api_id, *arguments, **more)
+    if apigateway._apis[api_id].get("corsConfiguration"):
+        headers = {name: value for name, value in headers.items() if not name.lower().startswith("access-control-")}
+    return status, headers, body
+
+
+def _log_access(api_id: str, stage: str, route_key: str, answer: Answer, started: float) -> None:
+    """Of the `$context` variables, what is known here; AWS writes a hyphen for the others."""
+    settings = apigateway._stages.get(api_id, {}).get(stage, {}).get("accessLogSettings")
+    if not settings:
+        return
+    context = {
+        "requestId": uuid.uuid4().hex[:16],
+        "requestTime": time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(started)),
+        "routeKey": route_key,
+        "stage": stage,
+        "status": str(int(answer[0])),
+        "responseLatency": str(int((time.time() - started) * 1000)),
+        "responseLength": str(len(answer[2])),
+    }
+    line = re.sub(r"\$context\.([\w.]+)", lambda variable: context.get(variable[1], "-"), settings["format"])
+    log = {"logGroupName": settings["destinationArn"].split(":log-group:")[1].removesuffix(":*")}
+    log["logStreamName"] = f"{api_id}/{stage.removeprefix('$')}"
+    cloudwatch_logs._create_log_stream(log)
+    event = {"timestamp": int(started * 1000), "message": line}
+    cloudwatch_logs._put_log_events({**log, "logEvents": [event]})
