@@ -257,7 +257,7 @@ class Lane:
         self.checkpoint = self._batches.pop(0).covers
 
     def _wait(self, tries: int) -> None:
-        self.waits_until = self._now() + min(FIRST_RETRY_SECONDS * 2 ** (tries - 1), LONGEST_RETRY_SECONDS)
+        self.waits_until = self._now() + min(FIRST_RETRY_SECONDS * 2.0 ** min(tries - 1, 10), LONGEST_RETRY_SECONDS)
 
     def _report(self, batch: _Batch, records: Sequence[Record], condition: str) -> None:
         """SQS and SNS destinations get where the records are, not the records."""
