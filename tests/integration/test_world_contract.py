@@ -571,6 +571,17 @@ def test_a_write_that_changes_nothing_leaves_no_record(aws: Aws, table: str) -> 
     assert [record["eventName"] for record in records(aws, table)] == ["INSERT"]
 
 
+def test_a_record_shows_the_item_as_it_was_then(aws: Aws, table: str) -> None:
+    aws.dynamodb.put_item(TableName=table, Item=ITEM)
+    update = "SET #plan.inside.doors = :five"
+    names = {"ExpressionAttributeNames": {"#plan": "plan"}, "ExpressionAttributeValues": {":five": {"N": "5"}}}
+    aws.dynamodb.update_item(TableName=table, Key=HOUSE, UpdateExpression=update, **names)
+
+    plans = [record["dynamodb"]["NewImage"]["plan"]["M"] for record in records(aws, table)]
+
+    assert [plan["inside"]["M"]["doors"]["N"] for plan in plans] == ["2", "5"]
+
+
 def test_a_refused_write_leaves_no_record(aws: Aws, table: str) -> None:
     with pytest.raises(ClientError):
         aws.dynamodb.put_item(TableName=table, Item=ITEM, ConditionExpression="attribute_exists(house)")
