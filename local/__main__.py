@@ -50,9 +50,15 @@ def main() -> None:
     )
     parser.add_argument("what", choices=["up", "demo"], help="up: until Ctrl-C. demo: one connection, then the end.")
     what = parser.parse_args().what
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # A shell's background job inherits an ignored SIGINT; it shall end us all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     try:
-        {"up": up, "demo": lambda: demo.run(say)}[what]()
+        if what == "up":
+            up()
+        else:
+            demo.run(say)
     except KeyboardInterrupt:
         say("ended")
         raise SystemExit(130) from None

@@ -58,8 +58,11 @@ def test_other_accounts_are_stored_before_anyone_asked_flinks(service: Service) 
 
 
 def test_a_race_of_two_first_posts_makes_one_connection(service: Service) -> None:
+    def post_as_well() -> None:
+        posted(service)
+
     put = 4  # GenerateMac, GetItem, Encrypt, PutItem
-    service.world.interrupt(put, "before", lambda: posted(service))
+    service.world.interrupt(put, "before", post_as_well)
 
     answer = service.post(LOGIN_ID)
 
