@@ -1,0 +1,83 @@
+"""The service with publish_events on its stream, and what it told the bus."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from landing import wiring
+from tests.world.service import BUCKET, TABLE, TEMPLATE, Service, _stream_mapping
+from tests.world.world import StreamDelivery
+
+MAPPING: dict[str, Any] = (
+    _stream_mapping("PublishEventsFunction")
+    if "PublishEventsFunction" in TEMPLATE
+    else {
+        "StartingPosition": "TRIM_HORIZON",
+        "BatchSize": 100,
+        "MaximumBatchingWindowInSeconds": 1,
+        "FilterCriteria": {
+            "Filters": [
+                {
+                    "Pattern": json.dumps(
+                        {
+                            "eventName": ["INSERT", "MODIFY"],
+                            "dynamodb": {
+                                "NewImage": {"status": {"S": ["ready", "action_required", "failed", "deleted"]}}
+                            },
+                        }
+                    )
+                }
+            ]
+        },
+        "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "BisectBatchOnFunctionError": True,
+        "MaximumRetryAttempts": -1,
+        "MaximumRecordAgeInSeconds": 82800,
+    }
+)
+BUS, REFUSED = "flinks-landing-test", "announcement-failures"
+
+
+class Audience:
+    """Hears everything on the bus. `mapping` is the stream mapping of publish_events."""
+
+    def __init__(self, service: Service, mapping: StreamDelivery) -> None:
+        self._service = service
+        self.mapping = mapping
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """As PutEvents took them, oldest first."""
+        return self._service.world.announced
+
+    @property
+    def heard(self) -> list[dict[str, Any]]:
+        """The details, oldest first."""
+        return [json.loads(entry["Detail"]) for entry in self.entries]
+
+    @property
+    def ids(self) -> Counter[str]:
+        return Counter(detail["id"] for detail in self.heard)
+
+    def of(self, connection_id: str) -> list[str]:
+        """What was heard of one connection, as `generation status`."""
+        heard = [detail for detail in self.heard if detail["connectionId"] == connection_id]
+        return [f"{detail['generation']} {detail['status']}" for detail in heard]
+
+    @property
+    def refused(self) -> list[dict[str, Any]]:
+        """What lies in the queue for ops."""
+        return [json.loads(message.body) for message in self._service.world.queues[REFUSED].messages]
+
+
+def audience_of(service: Service, monkeypatch: pytest.MonkeyPatch) -> Audience:
+    world = service.world
+    world.events.create_event_bus(Name=BUS)
+    monkeypatch.setenv("EVENT_BUS_NAME", BUS)
+    monkeypatch.setenv("DROP_BUCKET", BUCKET)
+    monkeypatch.setenv("ANNOUNCEMENT_FAILURES_URL", world.sqs.create_queue(QueueName=REFUSED)["QueueUrl"])
+    wiring.reset()
+    mapping = world.on_stream(TABLE, lambda event: service.call("publish_events", event), **MAPPING)
+    return Audience(service, mapping)
