@@ -168,5 +168,5 @@ def fetch_threads() -> int:
 def reset() -> None:
     """Forget every collaborator, as a new execution environment would."""
     clients = (connection_table, _kms, login_seal, owner_tag, drop_store, fetch_queue, erase_queue, flinks)
-    for collaborator in (*clients, fetcher, eraser):
+    for collaborator in (*clients, fetcher, eraser, bus, announcer):
         collaborator.cache_clear()
