@@ -224,6 +224,7 @@ def test_a_live_login_is_asked_one_question_and_keeps_its_request(flinks: Caller
 
     assert (asked.status, challenge["Type"], challenge["Iterables"]) == (203, "QuestionAndAnswer", None)
     assert (reply.status, reply.json()["RequestId"]) == (200, asked.json()["RequestId"])
+    assert flinks.detail(reply.json()["RequestId"]).status == 200
 
 
 @pytest.mark.parametrize(

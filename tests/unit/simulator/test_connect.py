@@ -10,7 +10,7 @@ from local.flinks.bank import Bank
 from local.flinks.cards import Pending
 from local.flinks.connect import Connect
 from local.flinks.reply import Json, Reply
-from tests.unit.simulator.driver import Caller
+from tests.unit.simulator.driver import NOBODY, Caller
 
 PERSON = {"username": "Greatday", "password": "Everyday", "redirectUrl": "https://app.example.com/done"}
 
@@ -120,6 +120,26 @@ def test_chosen_accounts_are_in_the_event_and_the_url(bank: Bank, connect: Conne
 
     assert result["events"][-1]["accountId"] == chosen
     assert parse_qs(urlsplit(result["landingUrl"]).query)["accountId"] == [",".join(chosen)]
+
+
+def test_the_time_spent_choosing_is_not_spent_collecting(bank: Bank, connect: Connect, flinks: Caller) -> None:
+    bank.settings.pending = Pending(polls=0, seconds=5)
+    params = {"authorizeToken": flinks.token(), "consentEnable": "false", "accountSelectorEnable": "true"}
+    ticket = {"ticket": connect.open({"params": params})["ticket"]}
+    connect.institution(ticket | {"institution": "FlinksCapital"})
+    offer = connect.credentials(ticket | {"username": "greatday_nomfa", "password": "everyday"})
+    bank.clock.advance(60)
+
+    done = connect.accounts(ticket | {"accountIds": [offer["screen"]["accounts"][0]["id"]]})
+
+    card = bank.vault.cards[done["events"][-1]["loginId"]]
+    assert card.is_aggregating(bank.clock.now())
+
+
+@pytest.mark.parametrize("chosen", [[NOBODY], ["a", "b"]])
+def test_accounts_that_were_not_on_offer_cannot_be_chosen(connect: Connect, chosen: list[str]) -> None:
+    with pytest.raises(ValueError, match="offer"):
+        connect.drive(PERSON | {"accountIds": chosen})
 
 
 def test_one_chosen_account_is_a_string(connect: Connect) -> None:
