@@ -14,6 +14,7 @@ from typing import Any, Self
 from local.aws import deployment
 from local.aws.deployment import EmulatorAddress
 from local.issuer import AUDIENCE, Issuer
+from local.page import Page
 from local.process import Child
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,10 +61,12 @@ class Stack:
         self.flinks = self._start_flinks()
         self._say("starting the AWS emulator")
         self.issuer = self._parts.enter_context(Issuer())
+        self.page = self._parts.enter_context(Page(self.issuer.token))
         self.emulator = self._start_emulator()
         outputs = deployment.deploy(self.emulator, ROOT, self._parameters(), self.folder, self._say)
         self.outputs = outputs | {"ApiUrl": self.emulator.api_url}
         self._put_flinks_keys()
+        self.page.serve(self.emulator.api_url, None if self.flinks.connect_url is None else self.flinks.url)
 
     def _start_flinks(self) -> Flinks:
         foreign = os.environ.get("FLINKS_API_URL")
@@ -104,7 +107,7 @@ class Stack:
         return {
             "JwtIssuer": self.issuer.url,
             "JwtAudience": AUDIENCE,
-            "AllowedOrigins": "http://127.0.0.1",
+            "AllowedOrigins": self.page.origin,
             "FlinksApiUrl": self.flinks.url,
             "FlinksCustomerId": self.flinks.customer_id,
             "PollSeconds": self._poll_seconds(),
@@ -147,7 +150,7 @@ class Stack:
                 "control": self.flinks.control,
             },
             "tokens": {name: self.issuer.token(name) for name in ("alice", "bob")},
-            "pageUrl": None,
+            "pageUrl": self.page.url,
         }
 
     def stop(self) -> None:

@@ -173,4 +173,6 @@ def test_cors_admits_the_page_and_nobody_else(live: LiveService) -> None:
         headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
         return requests.options(live.stack.outputs["ApiUrl"] + "/connections", headers=headers, timeout=10)
 
+    page = live.stack.page.origin
+    assert preflight(page).headers["Access-Control-Allow-Origin"] == page
     assert "Access-Control-Allow-Origin" not in preflight("https://evil.example").headers

@@ -12,6 +12,7 @@ _metrics = Metrics()
 
 class Metric(StrEnum):
     LOGIN_RECEIVED = "LoginReceived"
+    CONNECT_SESSION_CREATED = "ConnectSessionCreated"
     REQUEST_REFUSED = "RequestRefused"
     CONNECTION_READY = "ConnectionReady"
     CONNECTION_PENDING = "ConnectionPending"

@@ -50,6 +50,14 @@ class FlinksSettings(Settings):
     flinks_api_key_arn: str = ""
 
 
+class ConnectSettings(Settings):
+    """`connect_redirect_url`: the landing page, where Connect shall go there. `flinks_demo`: show Flinks Capital."""
+
+    flinks_connect_url: Text
+    flinks_demo: bool = False
+    connect_redirect_url: str = ""
+
+
 class FetchSettings(Settings):
     """Times in seconds; `fetch_threads` is how many connections one invocation works on at once."""
 

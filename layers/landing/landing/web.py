@@ -9,8 +9,9 @@ import binascii
 import json
 import re
 from collections.abc import Callable
+from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -43,6 +44,8 @@ class Problem(Exception):
         self.title = title
         self.detail = detail
         self.retry_after = retry_after
+        self.cause = type_
+        """For the log line: what we know and do not say."""
 
     def reply(self, request_id: str) -> Reply:
         body = {
@@ -61,13 +64,13 @@ def answer(event: Event, verb: Callable[[Event], Reply], refused: Callable[[str,
     try:
         return verb(event)
     except Problem as problem:
-        said, cause = problem, problem.type
+        said, cause = problem, problem.cause
     except ConnectionErased as erased:
         said, cause = _erased(), type(erased).__name__
     except BadToken as token:
         said, cause = bad_page(), type(token).__name__
     except (Contended, ClientError, BotoCoreError) as fault:
-        said, cause = _unavailable(), trouble.name_of(fault)
+        said, cause = unavailable(), trouble.name_of(fault)
     refused(said.type, cause)
     return said.reply(event["requestContext"]["requestId"])
 
@@ -198,6 +201,13 @@ class PostedLogin(Body):
     )
 
 
+class WantedSession(Body):
+    """What a browser may ask of a Connect session. Where it ends is not for a browser to say."""
+
+    language: Literal["en", "fr"] = "en"
+    select_accounts: bool = False
+
+
 def _invalid(error: ValidationError) -> Problem:
     """Says which member is wrong, as far as the name is ours, and why, as far as the words are ours."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
@@ -222,6 +232,11 @@ def _invalid(error: ValidationError) -> Problem:
 def accepted(connection: Connection) -> Reply:
     location = {"Location": f"/connections/{connection.connection_id}"}
     return _reply(HTTPStatus.ACCEPTED, shown(connection), location)
+
+
+def session_created(connect_url: str, expires_at: datetime) -> Reply:
+    body = {"connectUrl": connect_url, "expiresAt": timestamp(expires_at)}
+    return _reply(HTTPStatus.CREATED, body)
 
 
 def found(connection: Connection) -> Reply:
@@ -288,14 +303,17 @@ def _erased() -> Problem:
     )
 
 
-def _unavailable() -> Problem:
-    return Problem(
+def unavailable(reason: str = "") -> Problem:
+    """For now. `reason` is a word of ours, for the log line; the caller can only try again."""
+    problem = Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "unavailable",
         "The service cannot answer now",
         "Nothing was lost. Send the same request again after the time in `Retry-After`.",
         retry_after=_RETRY_SECONDS,
     )
+    problem.cause = reason or problem.type
+    return problem
 
 
 def _malformed() -> Problem:

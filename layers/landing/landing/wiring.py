@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
     from landing.announcements import Announcer, Bus
+    from landing.connect_session import ConnectPage
     from landing.connection_table import ConnectionTable
     from landing.drop_store import DropStore
     from landing.erase import Eraser
@@ -94,6 +95,14 @@ def flinks() -> "FlinksClient":
 
 
 @cache
+def connect_page() -> "ConnectPage":
+    from landing.connect_session import ConnectPage
+
+    connect = settings.ConnectSettings.from_environment()
+    return ConnectPage(connect.flinks_connect_url, demo=connect.flinks_demo, redirect_url=connect.connect_redirect_url)
+
+
+@cache
 def fetcher() -> "Fetcher":
     from landing.fetch import Fetcher, Limits
 
@@ -168,5 +177,5 @@ def fetch_threads() -> int:
 def reset() -> None:
     """Forget every collaborator, as a new execution environment would."""
     clients = (connection_table, _kms, login_seal, owner_tag, drop_store, fetch_queue, erase_queue, flinks)
-    for collaborator in (*clients, fetcher, eraser, bus, announcer):
+    for collaborator in (*clients, connect_page, fetcher, eraser, bus, announcer):
         collaborator.cache_clear()

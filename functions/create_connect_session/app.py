@@ -1,0 +1,39 @@
+"""POST /connect-sessions: give the caller a Flinks Connect URL of her own, good for one page view."""
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from landing import metrics, web, wiring
+from landing.connect_session import NoSession, create_connect_session
+from landing.metrics import Metric
+
+logger = Logger()
+
+
+def open_session(event: web.Event) -> web.Reply:
+    owner = web.owner(event)
+    wanted = web.body(event, web.WantedSession)
+    try:
+        session = create_connect_session(
+            owner,
+            page=wiring.connect_page(),
+            flinks=wiring.flinks(),
+            tags=wiring.owner_tag(),
+            clock=wiring.clock,
+            language=wanted.language,
+            select_accounts=wanted.select_accounts,
+        )
+    except NoSession as refusal:
+        raise web.unavailable(refusal.reason) from None
+    metrics.count([Metric.CONNECT_SESSION_CREATED])
+    return web.session_created(session.connect_url, session.expires_at)
+
+
+def refused(problem: str, cause: str) -> None:
+    logger.warning("request refused", problem=problem, cause=cause)
+    metrics.count([Metric.REQUEST_REFUSED])
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: web.Event, context: LambdaContext) -> web.Reply:
+    return web.answer(event, open_session, refused)
