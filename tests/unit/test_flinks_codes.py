@@ -249,8 +249,9 @@ def test_words_of_any_other_call_mean_nothing() -> None:
     assert what_to_do(said).kind is Kind.READY
 
 
-def test_an_answer_without_status_is_tried_again() -> None:
-    assert what_to_do(Answer(AUTHORIZE)).kind is Kind.RETRY
+@pytest.mark.parametrize("call", list(Call))
+def test_an_answer_without_status_is_tried_again(call: Call) -> None:
+    assert what_to_do(Answer(call)).kind is Kind.RETRY
 
 
 # --- what is said about it
