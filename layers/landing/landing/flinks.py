@@ -149,7 +149,7 @@ class FlinksClient:
     ids are checked before they are sent: one that is no GUID is a ValueError, which does not quote it.
     """
 
-    def __init__(  # every number of design §7 can be set
+    def __init__(
         self,
         api_url: str,
         customer_id: str,
@@ -258,9 +258,7 @@ def _body(call: Call, content: bytes) -> JsonObject | None:
     try:
         body = parse(content)
     except NotStrictJson:
-        body = content.decode(errors="replace")
-        if call is not Call.DELETE_CARD:
-            return None
+        body = content.decode(errors="replace") if call is Call.DELETE_CARD else None
     if call is Call.DELETE_CARD and isinstance(body, str):
         return {"Message": body}  # "Invalid LoginId" has been seen as the whole body (flinks-api §8)
     return body if isinstance(body, dict) else None

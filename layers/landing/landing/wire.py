@@ -23,7 +23,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
 CONNECT_SECONDS = 5.0
-"""For each address of the host; what is left of the deadline is for the answer."""
+"""For each address of the host, and again for TLS; what then is left of the deadline is for the answer. Looking up
+the name has the resolver's own limits: nothing in Python can cut that short."""
 
 _READ_BYTES = 64 * 1024
 
@@ -62,7 +63,11 @@ class Wire:
         self._max_bytes = max_bytes
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float) -> Reply:
-        """Ask once. `seconds` is the time for all of it, from connecting to the last byte of the body."""
+        """Ask once. `seconds` is the time for all of it, from connecting to the last byte of the body.
+
+        What the host or the network does is a Reply; what `method`, `url` or `headers` are not is a ValueError, or one
+        of requests' own, which quotes them: check them first.
+        """
         request = requests.Request(method, url, headers=dict(headers), data=body).prepare()
         _this_thread.is_sending = True
         try:
