@@ -39,7 +39,7 @@ const rest = (seconds, signal) => new Promise((resolve, reject) => {
 });
 const refusal = (problem) => Object.assign(new Error(problem.type), { problem });
 
-/** Fires its events on `element`, which also holds the iframe. `options`: apiUrl, getToken, language ("en"). */
+/** Fires its events on `element`, which also holds the iframe. `options`: apiUrl, getToken, session (the usual one). */
 export class Connect {
   #element; #options;
   #life = new AbortController(); // of everything
@@ -47,11 +47,11 @@ export class Connect {
   #followed = new Set();
   constructor(element, options) {
     this.#element = element;
-    this.#options = { language: "en", ...options };
+    this.#options = { session: {}, ...options };
   }
 
-  /** Lets the person connect, or connect again. */
-  open = (language = this.#options.language) => this.#try(() => this.#openSession(language, SESSIONS));
+  /** Lets the person connect, or connect again. `session` is what POST /connect-sessions takes. */
+  open = (session = this.#options.session) => this.#try(() => this.#openSession(session, SESSIONS));
 
   /** For page load: posts the login that landed, if one did; lists the caller's connections and follows them. */
   resume = () => this.#try(async (life) => {
@@ -76,11 +76,11 @@ export class Connect {
     this.#life = new AbortController();
   }
 
-  async #openSession(language, sessions) {
+  async #openSession(session, tries) {
     this.cancel();
-    if (sessions === 0) throw refusal({ type: "urn:flinks-landing:problem:session-refused" });
+    if (tries === 0) throw refusal({ type: "urn:flinks-landing:problem:session-refused" });
     const walk = (this.#walk = new AbortController()).signal;
-    const { connectUrl } = (await this.#ask("POST", "/connect-sessions", { language }, walk)).body;
+    const { connectUrl } = (await this.#ask("POST", "/connect-sessions", session, walk)).body;
     const frame = Object.assign(document.createElement("iframe"), { src: connectUrl, title: "Flinks Connect" });
     frame.setAttribute("sandbox", SANDBOX);
     let chosen; // accounts
@@ -91,7 +91,7 @@ export class Connect {
       this.#say("connect:step", { step: said.step ?? said.flinksCode });
       if (said.step === "ACCOUNT_SELECTED") chosen = said.accountId;
       if (said.step === "COMPONENT_CLOSE_SESSION") this.#say("connect:closed");
-      if (said.step === "TOKEN_INVALID") this.#try(() => this.#openSession(language, sessions - 1));
+      if (said.step === "TOKEN_INVALID") this.#try(() => this.#openSession(session, tries - 1));
       if (said.step === "REDIRECT") this.#post(readLogin({ accountId: chosen, ...said }, said.url));
     };
     addEventListener("message", hear, { signal: walk });

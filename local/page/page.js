@@ -22,7 +22,8 @@ function fill(sentence, word) {
 
 function show(state, connection, act = start) {
   const [title, sentence, button = connection?.action === "reconnect" ? words.reconnect : ""] = words.states[state];
-  const had = document.activeElement;
+  const before = document.activeElement;
+  const left = find("stage").dataset.state === "connecting" && before === document.body; // was in the iframe
   find("stage").dataset.state = state;
   find("title").textContent = document.title = title;
   const said = fill(words.reasons[connection?.reason] ?? sentence, bankOf(connection));
@@ -32,8 +33,7 @@ function show(state, connection, act = start) {
   find("act").hidden = !button;
   find("cancel").hidden = state !== "connecting";
   goOn = act;
-  // Who pressed a button that is gone, or was in the iframe, goes on at the title.
-  if (had !== document.body && document.activeElement !== find("title") && !had.checkVisibility()) find("title").focus();
+  if (left || !before.checkVisibility()) find("title").focus(); // what had the focus is gone
 }
 
 function facts(connection) {
@@ -74,7 +74,8 @@ function showProblem({ problem, retry }) {
   const { status } = problem;
   const again = async () => {
     show("loading");
-    settle(await retry());
+    await retry();
+    settle();
   };
   if (status === 410) show("gone");
   else if (status === 401 || status === 403) show("signed_out", undefined, again);
@@ -82,9 +83,9 @@ function showProblem({ problem, retry }) {
   else show("refused");
 }
 
-// On the stage comes what is being worked on, or else what changed last.
-function settle(connections) {
-  if (!Array.isArray(connections)) return;
+// On the stage comes what is being worked on, or else what changed last; but a problem, or Connect, stays there.
+function settle() {
+  if (find("stage").dataset.state !== "loading" || room.firstChild) return;
   const newest = [...known.values()].sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
   const first = newest.find((each) => each.status === "processing") ?? newest[0];
   if (first) showConnection(first);
@@ -107,7 +108,7 @@ const person = people.includes(asked.get("as")) ? asked.get("as") : people[0];
 const room = find("connect");
 const connect = new Connect(room, {
   apiUrl,
-  language,
+  session: { language, selectAccounts: true },
   getToken: async () => (await fetch(`token?as=${person}`)).text(), // yours: ask your own backend
 });
 
@@ -139,4 +140,5 @@ for (const [id, name] of [["person", "as"], ["language", "lang"]]) {
     location.search = asked;
   });
 }
-settle(await connect.resume());
+await connect.resume();
+settle();

@@ -31,7 +31,7 @@ export const WORDS = {
     status: { processing: "collecting", ready: "connected", action_required: "needs you", failed: "failed", deleting: "being erased", deleted: "erased" },
   },
   fr: {
-    local: "pile locale", as: "Connecté en tant que", language: "Langue", others: "Vos autres connexions",
+    local: "pile locale", as: "Session de", language: "Langue", others: "Vos autres connexions",
     bank: "votre banque", updated: "Dernier changement : {0}", reference: "Référence : {0}", cancel: "Annuler", reconnect: "Se reconnecter",
     states: {
       loading: ["Un instant…", "Recherche de vos connexions."],
