@@ -9,6 +9,9 @@ from enum import StrEnum
 SAME_ANSWER_FOR = timedelta(seconds=60)
 """How long after it became ready a repeated POST asks for nothing new."""
 
+PUTS_SETTLE = timedelta(seconds=30)
+"""How long after its lease a claim's PUT may still land: slow wires, and clocks that disagree."""
+
 DUE_SHARDS = 8
 
 
@@ -108,6 +111,8 @@ class Connection:
     refetch_wanted: bool = False
     owner_proven: bool = False
     lease_until: datetime | None = None
+    drain_until: datetime | None = None
+    """The lease under which S3 left a PUT unanswered: it outlives the claims that follow, for an erase to wait out."""
     due_at: datetime | None = None
     started_at: datetime | None = None
     retries: int = 0
@@ -125,6 +130,12 @@ class Connection:
     @property
     def hint(self) -> Hint:
         return Hint(self.connection_id, self.generation, self.attempt)
+
+    @property
+    def settled_at(self) -> datetime | None:
+        """From when on no fetch can add a drop, unless there is a new claim; None: it always could not."""
+        leases = [lease for lease in (self.lease_until, self.drain_until) if lease is not None]
+        return max(leases) + PUTS_SETTLE if leases else None
 
     @property
     def public_status(self) -> str:

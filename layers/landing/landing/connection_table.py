@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from landing.connection import (
     DUE_SHARDS,
+    PUTS_SETTLE,
     Action,
     AfterPost,
     AtFlinks,
@@ -54,6 +55,18 @@ class Due:
     hint: Hint
     status: Status
     at: datetime
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """Which connections are meant: all that is given must hold. A time counts from `..._from` to before `..._to`."""
+
+    statuses: frozenset[Status]
+    reason: str | None = None
+    updated_from: datetime | None = None
+    updated_to: datetime | None = None
+    received_from: datetime | None = None
+    received_to: datetime | None = None
 
 
 class BadToken(ValueError):
@@ -118,6 +131,33 @@ class ConnectionTable:
                     break
                 start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
+    def ended(self, criteria: Criteria, after: str | None = None) -> tuple[list[Connection], str | None]:
+        """One page of the connections meant, from after connectionId `after`; with where the next page begins.
+
+        It reads the whole table, page by page: for ops, who rarely ask.
+        """
+        tests = [
+            ("reason", "=", criteria.reason),
+            ("updatedAt", ">=", criteria.updated_from),
+            ("updatedAt", "<", criteria.updated_to),
+            ("receivedAt", ">=", criteria.received_from),
+            ("receivedAt", "<", criteria.received_to),
+        ]
+        given = [(f":value{n}", *test) for n, test in enumerate(tests) if test[2] is not None]
+        statuses = {f":status{n}": _attribute(status) for n, status in enumerate(sorted(criteria.statuses))}
+        conditions = [f"#status IN ({', '.join(statuses)})", *(f"{name} {is_} {key}" for key, name, is_, _ in given)]
+        start: dict[str, Any] = {"ExclusiveStartKey": _key(after)} if after else {}
+        answer: Any = self._dynamodb.scan(
+            TableName=self._table,
+            ConsistentRead=True,
+            FilterExpression=" AND ".join(conditions),
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues=statuses | {key: _attribute(value) for key, _, _, value in given},
+            **start,
+        )
+        last = answer.get("LastEvaluatedKey")
+        return [from_item(item) for item in answer["Items"]], last["connectionId"]["S"] if last else None
+
     # --- intake
 
     def add(self, connection: Connection) -> None:
@@ -176,14 +216,14 @@ class ConnectionTable:
             status=Status.FETCHING,
             attempt=hint.attempt + 1,
             leaseUntil=lease_until,
-            **_due(hint.connection_id, lease_until),
+            **_due(hint.connection_id, lease_until + PUTS_SETTLE),
         )
         return self._write(
             hint.connection_id,
             change,
             "generation = :generation AND attempt = :was AND (#status = :received"
             " OR (#status IN (:waiting, :pending) AND dueAt <= :now)"
-            " OR (#status = :fetching AND leaseUntil < :now))",
+            " OR (#status = :fetching AND leaseUntil < :settled))",
             {
                 ":generation": hint.generation,
                 ":was": hint.attempt,
@@ -192,6 +232,7 @@ class ConnectionTable:
                 ":pending": Status.PENDING,
                 ":fetching": Status.FETCHING,
                 ":now": now,
+                ":settled": now - PUTS_SETTLE,
             },
         )
 
@@ -228,7 +269,7 @@ class ConnectionTable:
         sealed_request: bytes | None,
         put_unanswered: bool,
     ) -> Connection:
-        """Try again at `due_at`. An unanswered PUT keeps its lease: it may still land, and an erase must wait."""
+        """Try again at `due_at`. An unanswered PUT may still land: that is remembered, for an erase must wait."""
         change = _Change(
             updatedAt=now,
             status=Status.WAITING,
@@ -241,8 +282,9 @@ class ConnectionTable:
             change.set(sealedRequest=sealed_request)
         else:
             change.remove("sealedRequest")
-        if not put_unanswered:
-            change.remove("leaseUntil")
+        if put_unanswered and claim.lease_until is not None:
+            change.set(drainUntil=claim.lease_until)
+        change.remove("leaseUntil")
         return self._fenced(claim, change)
 
     def commit_ready(self, claim: Connection, now: datetime, drop: Drop) -> Connection:
@@ -433,7 +475,8 @@ _WORK = ("leaseUntil", "dueAt", "dueShard", "startedAt", "sealedRequest", "pollU
 # What a tombstone does without: connectionId, loginRef, status, generation, erasure and the TTL stay.
 _FORGOTTEN = (
     *("sealedLogin", "sealedRequest", "owner", "accountIds", "drop", "institution", "flinksHome", "ownerProven"),
-    *("correlationId", "retries", "sessions", "leaseUntil", "startedAt", "pollUntil", "refetchWanted"),
+    *("correlationId", "retries", "sessions", "leaseUntil", "drainUntil", "startedAt"),
+    *("pollUntil", "refetchWanted"),
 )
 
 
@@ -463,8 +506,7 @@ class _Change:
             startedAt=now,
             **_due(row.connection_id, now),
         )
-        # A lease that still stands is of a PUT that S3 never answered: it stays, for an erase to wait out.
-        self.remove("reason", "sealedRequest", "pollUntil", "refetchWanted")
+        self.remove("reason", "sealedRequest", "pollUntil", "refetchWanted", "leaseUntil")
 
     @property
     def expression(self) -> str:
@@ -587,6 +629,7 @@ _ATTRIBUTES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("generation", "generation", int),
     ("attempt", "attempt", int),
     ("lease_until", "leaseUntil", instant),
+    ("drain_until", "drainUntil", instant),
     ("due_at", "dueAt", instant),
     ("started_at", "startedAt", instant),
     ("retries", "retries", int),

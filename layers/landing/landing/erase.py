@@ -51,8 +51,6 @@ class Limits:
     """The numbers of an erasure."""
 
     lease: timedelta = timedelta(seconds=330)
-    settle: timedelta = timedelta(seconds=30)
-    """How long after its lease a fetch is waited for: slow wires and clocks that disagree."""
     retry_first: timedelta = timedelta(seconds=10)
     retry_last: timedelta = timedelta(minutes=15)
     overdue_after: timedelta = timedelta(hours=24)
@@ -262,10 +260,10 @@ class Eraser:
     # --- the ways out of a run
 
     def _fetch_under_way(self, claim: Connection) -> Later | None:
-        if claim.lease_until is None:
+        settled_at = claim.settled_at
+        if settled_at is None or settled_at <= self.clock():
             return None
-        settled_at = claim.lease_until + self.limits.settle
-        return Later("fetch_under_way", due_at=settled_at) if self.clock() < settled_at else None
+        return Later("fetch_under_way", due_at=settled_at)
 
     def _later(self, claim: Connection, later: Later) -> Outcome:
         now = self.clock()
