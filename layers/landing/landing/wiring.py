@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from landing.login_seal import LoginSeal
     from landing.owner_tag import OwnerTag
     from landing.queues import EraseQueue, FetchQueue
+    from landing.refetch import Refetcher
 
 clock = connection.utc_now
 
@@ -136,6 +137,13 @@ def announcer() -> "Announcer":
     return Announcer(connection_table(), bus(), refused, names.drop_bucket)
 
 
+@cache
+def refetcher() -> "Refetcher":
+    from landing.refetch import Refetcher
+
+    return Refetcher(connection_table(), bus(), settings.AnnounceSettings.from_environment().drop_bucket, clock)
+
+
 def resume_at_most() -> int:
     return settings.ResumeSettings.from_environment().resume_at_most
 
@@ -177,5 +185,5 @@ def fetch_threads() -> int:
 def reset() -> None:
     """Forget every collaborator, as a new execution environment would."""
     clients = (connection_table, _kms, login_seal, owner_tag, drop_store, fetch_queue, erase_queue, flinks)
-    for collaborator in (*clients, connect_page, fetcher, eraser, bus, announcer):
+    for collaborator in (*clients, connect_page, fetcher, eraser, bus, announcer, refetcher):
         collaborator.cache_clear()

@@ -1,0 +1,135 @@
+"""Asks Flinks again, or announces again, for the connections that ops names by id, reason or time."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from landing.announcements import Bus, announcement_of
+from landing.connection import ERASED, TERMINAL, Connection
+from landing.connection_table import ConnectionTable, Criteria, RowChanged
+
+TIME_TO_STOP = timedelta(seconds=30)
+"""What must be left of an invocation for one more connection, however slowly AWS answers."""
+
+
+class Verb(StrEnum):
+    REFETCH = "refetch"
+    REANNOUNCE = "reannounce"
+
+
+class Ending(StrEnum):
+    """What was done about a connection; in a dry run, what would have been."""
+
+    REFETCHED = "refetched"
+    ANNOUNCED = "announced"
+    RUNNING = "running"
+    """Its fetch has not ended: there is nothing to repeat."""
+    ERASED = "erased"
+    UNKNOWN = "unknown"
+    NOT_DONE = "not_done"
+    """AWS did not serve, or the row cannot be announced: see the log, and ask again."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What ops wants. Either `ids`, or `criteria`. `limit` bounds what one run does, never what a dry run counts."""
+
+    verb: Verb
+    correlation_id: str
+    dry_run: bool
+    limit: int
+    ids: tuple[str, ...] | None = None
+    criteria: Criteria | None = None
+    after: str | None = None
+    """Where the run before ended."""
+
+
+@dataclass
+class Run:
+    """What one run did, by connectionId; `after` is where the next goes on, None when all was seen."""
+
+    endings: dict[str, Ending] = field(default_factory=dict)
+    after: str | None = None
+    complete: bool = False
+
+    @property
+    def counts(self) -> Counter[Ending]:
+        return Counter(self.endings.values())
+
+    @property
+    def done(self) -> int:
+        return self.counts[Ending.REFETCHED] + self.counts[Ending.ANNOUNCED]
+
+
+@dataclass(frozen=True)
+class Refetcher:
+    """What a run works with. `bucket` is named in announcements and never touched."""
+
+    table: ConnectionTable
+    bus: Bus
+    bucket: str
+    clock: Callable[[], datetime]
+
+    def run(self, order: Order, time_left: Callable[[], timedelta]) -> Run:
+        """Do what `order` says until its limit, or until the time is up; a run that AWS cuts short is incomplete."""
+        run = Run(after=order.after)
+        while True:
+            try:
+                rows, after = self._page(order, run.after)
+            except (ClientError, BotoCoreError):
+                return run
+            for connection_id, row in rows:
+                full = not order.dry_run and run.done >= order.limit
+                if full or time_left() < TIME_TO_STOP:
+                    return run
+                run.endings[connection_id] = self._one(order, connection_id, row)
+                run.after = connection_id
+            run.after = after
+            if after is None:
+                run.complete = True
+                return run
+
+    def _page(self, order: Order, after: str | None) -> tuple[list[tuple[str, Connection | None]], str | None]:
+        if order.criteria is not None:
+            rows, next_after = self.table.ended(order.criteria, after)
+            return [(row.connection_id, row) for row in rows], next_after
+        ids = order.ids or ()
+        rest = ids[ids.index(after) + 1 :] if after in ids else ids
+        return [(id_, None) for id_ in rest], None
+
+    def _one(self, order: Order, connection_id: str, seen: Connection | None) -> Ending:
+        try:
+            # A page may be old by now, and what was deleted since must not be announced.
+            row = seen if seen is not None and order.dry_run else self.table.get(connection_id)
+            if row is None:
+                return Ending.UNKNOWN
+            if order.verb is Verb.REFETCH:
+                return self._refetch(row, order)
+            return self._announce(row, order)
+        except (ClientError, BotoCoreError, ValueError):
+            return Ending.NOT_DONE
+
+    def _refetch(self, row: Connection, order: Order) -> Ending:
+        if row.status in ERASED:
+            return Ending.ERASED
+        if row.status not in TERMINAL:
+            return Ending.RUNNING
+        if not order.dry_run:
+            try:
+                self.table.refetch(row, self.clock(), order.correlation_id)
+            except RowChanged:
+                return Ending.RUNNING  # somebody was faster: a POST, or an erase
+        return Ending.REFETCHED
+
+    def _announce(self, row: Connection, order: Order) -> Ending:
+        announcement = announcement_of(row, self.bucket)
+        if announcement is None:
+            return Ending.ERASED if row.status in ERASED else Ending.RUNNING
+        if order.dry_run:
+            return Ending.ANNOUNCED
+        (code,) = self.bus.put([announcement])
+        return Ending.ANNOUNCED if code is None else Ending.NOT_DONE
