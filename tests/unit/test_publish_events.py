@@ -11,7 +11,7 @@ from landing.connection import Status
 from tests.world.audience import Audience, audience_of
 from tests.world.service import BUCKET, TABLE, Service, http_event
 
-AN_HOUR = timedelta(hours=1)
+SOON, AN_HOUR = timedelta(minutes=5), timedelta(hours=1)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_of_a_deleted_connection_only_its_deletion_is_announced(
     set_status(service, connection_id, erased)
 
     audience.mapping.enabled = True
-    service.settle()
+    service.world.run(SOON)
 
     assert audience.of(connection_id) == (["1 deleted"] if erased is Status.DELETED else [])
 
