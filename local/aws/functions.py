@@ -168,7 +168,10 @@ class Environment:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self.asked.put(None)
-        self._api.shutdown()
+        threading.Thread(target=self._end_api, name=f"{self.function.name}-end", daemon=True).start()
+
+    def _end_api(self) -> None:
+        self._api.shutdown()  # takes up to half a second
         self._api.server_close()
 
     def _wait(self, until: float) -> tuple[str, bytes]:

@@ -1,0 +1,87 @@
+"""The emulator alone: without our template, for tests of AWS's own rules."""
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws.deployment import EmulatorAddress
+from local.process import Child
+
+ROOT = Path(__file__).resolve().parents[3]
+STACK_PYTHON = ROOT / ".venvs" / "stack" / "bin" / "python"
+LAMBDA_PYTHON = ROOT / ".venvs" / "lambda" / "bin" / "python"
+LAMBDA_TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+def command(folder: Path) -> list[str | Path]:
+    return [STACK_PYTHON, "-m", "local.aws", "--lambda-python", LAMBDA_PYTHON, "--folder", folder]
+
+
+@pytest.fixture(scope="session")
+def emulator_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("emulator")
+
+
+@pytest.fixture(scope="session")
+def emulator(emulator_folder: Path) -> Iterator[EmulatorAddress]:
+    with Child([str(part) for part in command(emulator_folder)], emulator_folder / "child.log") as child:
+        yield EmulatorAddress.from_line(child.ready(within=60))
+
+
+@pytest.fixture(scope="session")
+def client(emulator: EmulatorAddress) -> Callable[[str], Any]:
+    """A boto3 client of the account's root, by service name; each is made once."""
+    made: dict[str, Any] = {}
+    return lambda service: made.setdefault(service, emulator.client(service))
+
+
+type MakeRole = Callable[..., str]
+type MakeFunction = Callable[..., str]
+
+
+@pytest.fixture
+def make_role(client: Callable[[str], Any], request: pytest.FixtureRequest) -> MakeRole:
+    """Makes a role that a function may take, with these policy statements; its ARN."""
+    count = iter(range(100))
+
+    def make(*statements: dict[str, Any]) -> str:
+        name = f"role-{abs(hash(request.node.nodeid))}-{next(count)}"
+        trust = {"Version": "2012-10-17", "Statement": [LAMBDA_TRUST]}
+        arn: str = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        policy = {"Version": "2012-10-17", "Statement": list(statements)}
+        if statements:
+            client("iam").put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(policy))
+        return arn
+
+    return make
+
+
+@pytest.fixture
+def make_function(client: Callable[[str], Any], make_role: MakeRole, request: pytest.FixtureRequest) -> MakeFunction:
+    """Deploys a function of one module, `app.py`, whose handler is `lambda_handler`; its name."""
+    count = iter(range(100))
+
+    def make(source: str, role: str | None = None, **configuration: Any) -> str:
+        name = f"function-{abs(hash(request.node.nodeid))}-{next(count)}"
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as zipped:
+            zipped.writestr("app.py", source)
+        lambda_ = client("lambda")
+        lambda_.create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Role=role or make_role(),
+            Code={"ZipFile": archive.getvalue()},
+            **{"Handler": "app.lambda_handler", "Timeout": 10, **configuration},
+        )
+        while lambda_.get_function_configuration(FunctionName=name)["State"] == "Pending":
+            time.sleep(0.05)
+        return name
+
+    return make
