@@ -21,10 +21,8 @@ type Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
-PUBLIC = {"receive_login", "show_connection", "create_connect_session"}
-WORKERS = {
-    f: q for f, q in {"fetch_accounts": "FetchQueue", "delete_connection": "EraseQueue"}.items() if f in FUNCTIONS
-}
+PUBLIC = ["create_connect_session", "receive_login", "show_connection"]
+WORKERS = {"fetch_accounts": "FetchQueue", "delete_connection": "EraseQueue"}
 LONGEST_STACK_NAME = "s" * 24
 
 
@@ -163,11 +161,10 @@ def test_every_function_folder_is_deployed_and_every_deployed_folder_exists(temp
 
 
 def test_the_outputs_are_those_that_others_are_told_of(template: Json) -> None:
-    stores = {"ApiUrl", "ConnectionsTable", "DropBucket", "FetchQueue", "DropReaderPolicyArn"}
-    later = {"EventBus": "publish_events", "EraseQueue": "delete_connection"}
-    promised = stores | {output for output, needs in later.items() if needs in FUNCTIONS}
+    stores = {"ApiUrl", "ConnectionsTable", "DropBucket", "EventBus", "FetchQueue", "EraseQueue"}
+    functions = {f"{camel(folder)}Function" for folder in FUNCTIONS}
 
-    assert set(template["Outputs"]) == promised | {f"{camel(folder)}Function" for folder in FUNCTIONS}
+    assert set(template["Outputs"]) == stores | functions | {"DropReaderPolicyArn"}
 
 
 def test_functions_and_layer_are_of_the_one_architecture(template: Json) -> None:
@@ -393,14 +390,12 @@ def test_every_route_wants_a_token_with_the_scope(deployed: Json) -> None:
 
 
 def test_there_is_no_route_but_the_documented(deployed: Json) -> None:
-    documented = {
-        "POST /connections": "receive_login",
-        "GET /connections": "show_connection",
-        "GET /connections/{connectionId}": "show_connection",
-        "POST /connect-sessions": "create_connect_session",
+    assert {route for route, _ in routes(deployed)} == {
+        "POST /connections",
+        "GET /connections",
+        "GET /connections/{connectionId}",
+        "POST /connect-sessions",
     }
-
-    assert {route for route, _ in routes(deployed)} == {r for r, folder in documented.items() if folder in FUNCTIONS}
 
 
 def test_tokens_are_those_of_the_issuer_for_the_audience(deployed: Json) -> None:
@@ -476,7 +471,7 @@ def test_grants_are_single_actions_on_single_resources(template: Json, folder: s
     assert {action for action, _ in wide} <= knows_no_resource
 
 
-@pytest.mark.parametrize("folder", sorted(PUBLIC & set(FUNCTIONS)))
+@pytest.mark.parametrize("folder", PUBLIC)
 def test_no_public_function_can_open_a_login_or_reach_a_drop(template: Json, folder: str) -> None:
     data_key = [grant for grant in grants(template, folder) if "DataKey" in grant.on]
 
@@ -630,13 +625,12 @@ def test_key_policies_let_nobody_past_the_roles_by_name(template: Json) -> None:
 
     assert named == {
         ("LoginKey", "kms:Encrypt"): {"ReceiveLoginRole-*"},
-        ("LoginKey", "kms:Decrypt"): {
-            f"{camel(f)}Role-*" for f in ("fetch_accounts", "delete_connection") if f in FUNCTIONS
-        },
+        ("LoginKey", "kms:Decrypt"): {"FetchAccountsRole-*", "DeleteConnectionRole-*"},
         ("IndexKey", "kms:GenerateMac"): {
-            f"{camel(f)}Role-*"
-            for f in ("receive_login", "fetch_accounts", "create_connect_session", "delete_connection")
-            if f in FUNCTIONS
+            "ReceiveLoginRole-*",
+            "FetchAccountsRole-*",
+            "CreateConnectSessionRole-*",
+            "DeleteConnectionRole-*",
         },
     }
 
@@ -699,6 +693,24 @@ def test_the_stream_is_read_from_its_beginning_in_the_planned_portions(deployed:
     )
 
 
+def test_what_settled_is_announced_and_nothing_else(deployed: Json) -> None:
+    (only,) = mapping(deployed, "PublishEventsFunctionSettled")["FilterCriteria"]["Filters"]
+
+    assert json.loads(only["Pattern"])["dynamodb"] == {
+        "NewImage": {"status": {"S": ["ready", "action_required", "failed", "deleted"]}}
+    }
+
+
+def test_an_announcement_is_tried_until_the_stream_is_about_to_forget_it(deployed: Json) -> None:
+    stream = mapping(deployed, "PublishEventsFunctionSettled")
+
+    assert stream["MaximumRetryAttempts"] == -1
+    assert stream["MaximumRecordAgeInSeconds"] == 23 * 60 * 60
+    assert stream["DestinationConfig"] == {"OnFailure": {"Destination": att("StreamFailures")}}
+    assert stream["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert stream["BisectBatchOnFunctionError"] is True
+
+
 def test_flinks_is_asked_by_a_bounded_number_of_fetchers(deployed: Json) -> None:
     queue = mapping(deployed, "FetchAccountsFunctionDue")
 
@@ -707,7 +719,7 @@ def test_flinks_is_asked_by_a_bounded_number_of_fetchers(deployed: Json) -> None
     assert queue["BatchSize"] == 10
 
 
-@pytest.mark.parametrize("folder", sorted(WORKERS))
+@pytest.mark.parametrize("folder", WORKERS)
 def test_a_message_reappears_only_after_its_worker_is_surely_gone(template: Json, folder: str) -> None:
     properties = template["Resources"][WORKERS[folder]]["Properties"]
 
@@ -715,14 +727,14 @@ def test_a_message_reappears_only_after_its_worker_is_surely_gone(template: Json
     assert properties["RedrivePolicy"]["maxReceiveCount"] == 5
 
 
-@pytest.mark.parametrize("folder", sorted(WORKERS))
+@pytest.mark.parametrize("folder", WORKERS)
 def test_a_lease_outlives_the_function_that_holds_it(template: Json, folder: str) -> None:
     lease = int(environment(template, folder)["LEASE_SECONDS"])
 
     assert lease >= timeout(template, folder) + 30
 
 
-@pytest.mark.parametrize("folder", sorted(PUBLIC & set(FUNCTIONS)))
+@pytest.mark.parametrize("folder", PUBLIC)
 def test_a_public_function_answers_before_its_caller_gives_up(template: Json, folder: str) -> None:
     assert timeout(template, folder) == 10
 
