@@ -110,6 +110,8 @@ class Stack:
             "AllowedOrigins": self.page.origin,
             "FlinksApiUrl": self.flinks.url,
             "FlinksCustomerId": self.flinks.customer_id,
+            "FlinksConnectUrl": self.flinks.connect_url or "",
+            "FlinksDemo": "true",
             "PollSeconds": self._poll_seconds(),
         }
 

@@ -7,6 +7,7 @@ const find = (id) => document.getElementById(id);
 const asked = new URLSearchParams(location.search);
 const language = (asked.get("lang") ?? navigator.language).startsWith("fr") ? "fr" : "en";
 const words = WORDS[language];
+const ERASED = ["deleting", "deleted"];
 const known = new Map(); // connections by id
 let onStage; // the id of one
 let goOn; // what the button does
@@ -45,8 +46,7 @@ function facts(connection) {
 
 function showConnection(connection) {
   onStage = connection.connectionId;
-  const gone = ["deleting", "deleted"].includes(connection.status);
-  show(gone ? "gone" : connection.status, connection);
+  show(ERASED.includes(connection.status) ? "gone" : connection.status, connection);
   showOthers();
 }
 
@@ -86,7 +86,8 @@ function showProblem({ problem, retry }) {
 // On the stage comes what is being worked on, or else what changed last; but a problem, or Connect, stays there.
 function settle() {
   if (find("stage").dataset.state !== "loading" || room.firstChild) return;
-  const newest = [...known.values()].sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
+  const living = [...known.values()].filter((each) => !ERASED.includes(each.status));
+  const newest = living.sort((one, other) => other.updatedAt.localeCompare(one.updatedAt));
   const first = newest.find((each) => each.status === "processing") ?? newest[0];
   if (first) showConnection(first);
   else show("start");
