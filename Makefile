@@ -65,6 +65,10 @@ lint: $(VENVS)/test/.installed ## ruff and mypy --strict
 test: setup lint ## everything that must pass: lint, types, all suites
 	$(VENVS)/test/bin/pytest
 
+.PHONY: contracts
+contracts: $(VENVS)/test/.installed ## write docs/contracts/ from the models of the events
+	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python docs/contracts/generate.py
+
 .PHONY: requirements
 requirements: $(VENVS)/tools/.installed ## compile requirements/*.in to hashed files that name no index
 	compile() { $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes \

@@ -45,7 +45,13 @@ PERMANENT = frozenset(
 class Contract(BaseModel):
     """camelCase outside. Members may be added, so readers ignore what they do not know."""
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 class DropLocation(Contract):
