@@ -10,8 +10,7 @@ logger = Logger()
 
 
 def show_connection(event: web.Event) -> web.Reply:
-    connection_id = web.path_parameter(event, "connectionId")
-    connection = wiring.connection_table().of(web.owner(event), connection_id)
+    connection = wiring.connection_table().of(web.owner(event), web.connection_id(event))
     if connection is None:
         raise web.not_found()
     return web.found(connection)

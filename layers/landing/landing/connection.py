@@ -14,6 +14,9 @@ PUTS_SETTLE = timedelta(seconds=30)
 
 DUE_SHARDS = 8
 
+CONNECTION_ID = "con_[a-z2-7]{26}"
+"""As a regular expression."""
+
 
 class Status(StrEnum):
     """Where a connection is; the arrows are in `Connection.claimable` and `after_post`."""

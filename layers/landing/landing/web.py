@@ -8,8 +8,10 @@ import base64
 import binascii
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from datetime import datetime
+from enum import Enum
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -17,61 +19,89 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
-from landing import trouble
-from landing.connection import Action, Connection, timestamp
+from landing import strict_json, trouble
+from landing.connection import CONNECTION_ID, ERASED, Action, Connection, timestamp
 from landing.connection_table import BadToken
 from landing.receive import ConnectionErased, Contended
+from landing.sentences import sentence_for
 
 type Event = dict[str, Any]
 type Reply = dict[str, Any]
 
 BODY_LIMIT = 8 * 1024
-_DEPTH_LIMIT = 8
-_PROBLEMS = "urn:flinks-landing:problem:"
+LONGEST_OWNER = 256
+LARGEST_PAGE = 100
+USUAL_PAGE = 20
+_URN = "urn:flinks-landing:problem:"
 _RETRY_SECONDS = 2
-_PAGE = 20
-_LONGEST_OWNER = 256
 _POLL_SECONDS = 2
 
 
-class Problem(Exception):
-    """An answer that says no: `type` is stable, `detail` says what to do and quotes nothing that was sent."""
+class ProblemType(Enum):
+    """Every problem there is: its stable name, its status, its title."""
 
-    def __init__(self, status: HTTPStatus, type_: str, title: str, detail: str, retry_after: int | None = None) -> None:
-        super().__init__(type_)
+    MALFORMED_JSON = "malformed-json", HTTPStatus.BAD_REQUEST, "The body is not JSON"
+    BAD_PAGE = "bad-page", HTTPStatus.BAD_REQUEST, "No such page"
+    NO_SUBJECT = "no-subject", HTTPStatus.FORBIDDEN, "The token names no app user"
+    NO_SUCH_CONNECTION = "no-such-connection", HTTPStatus.NOT_FOUND, "No such connection"
+    CONNECTION_ERASED = "connection-erased", HTTPStatus.GONE, "This connection was erased"
+    BODY_TOO_LARGE = "body-too-large", HTTPStatus.CONTENT_TOO_LARGE, "The body is too large"
+    NOT_JSON = "not-json", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"
+    INVALID_BODY = "invalid-body", HTTPStatus.UNPROCESSABLE_ENTITY, "The body is not as described"
+    UNAVAILABLE = "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The service cannot answer now"
+
+    def __init__(self, slug: str, status: HTTPStatus, title: str) -> None:
+        self.slug = slug
+        self.urn = _URN + slug
         self.status = status
-        self.type = type_
         self.title = title
+
+
+class Problem(Exception):
+    """An answer that says no: `detail` says what to do and quotes nothing that was sent."""
+
+    def __init__(self, type_: ProblemType, detail: str, *, retry_after: int | None = None, cause: str = "") -> None:
+        super().__init__(type_.slug)
+        self.type = type_
         self.detail = detail
         self.retry_after = retry_after
-        self.cause = type_
+        self.cause = cause or type_.slug
         """For the log line: what we know and do not say."""
 
     def reply(self, request_id: str) -> Reply:
         body = {
-            "type": _PROBLEMS + self.type,
-            "title": self.title,
-            "status": self.status.value,
+            "type": self.type.urn,
+            "title": self.type.title,
+            "status": self.type.status.value,
             "detail": self.detail,
             "instance": f"urn:request:{request_id}",
         }
         headers = {"Retry-After": str(self.retry_after)} if self.retry_after is not None else {}
-        return _reply(self.status, body, headers, "application/problem+json")
+        return _reply(self.type.status, body, headers, "application/problem+json")
+
+
+class Crash(Exception):
+    """A defect of ours, named without the words of the library that noticed: they may quote what was sent."""
 
 
 def answer(event: Event, verb: Callable[[Event], Reply], refused: Callable[[str, str], None]) -> Reply:
-    """Run `verb`; what it raises becomes a problem. `refused` is told (type, cause), for one log line."""
+    """Run `verb`; what it raises becomes a problem. `refused` is told (problem, cause), for one log line.
+
+    Raises Crash for what nobody foresaw: the gateway then answers 500, and the alarms hear of it.
+    """
     try:
         return verb(event)
     except Problem as problem:
-        said, cause = problem, problem.cause
-    except ConnectionErased as erased:
-        said, cause = _erased(), type(erased).__name__
-    except BadToken as token:
-        said, cause = bad_page(), type(token).__name__
+        said = problem
+    except ConnectionErased:
+        said = _erased()
+    except BadToken:
+        said = bad_page()
     except (Contended, ClientError, BotoCoreError) as fault:
-        said, cause = unavailable(), trouble.name_of(fault)
-    refused(said.type, cause)
+        said = unavailable(trouble.name_of(fault))
+    except Exception as defect:  # noqa: BLE001 - see Crash
+        raise Crash(f"{trouble.name_of(defect)} at {trouble.place_of(defect)}") from None
+    refused(said.type.slug, said.cause)
     return said.reply(event["requestContext"]["requestId"])
 
 
@@ -82,12 +112,9 @@ def owner(event: Event) -> str:
     """The app user: the `sub` claim of the token that the gateway has verified. Raises Problem 403."""
     claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
     sub = claims.get("sub")
-    if not isinstance(sub, str) or not 1 <= len(sub) <= _LONGEST_OWNER:
+    if not isinstance(sub, str) or not 1 <= len(sub) <= LONGEST_OWNER or not _is_text(sub):
         raise Problem(
-            HTTPStatus.FORBIDDEN,
-            "no-subject",
-            "The token names no app user",
-            "Send an access token with a `sub` claim of 1 to 256 characters.",
+            ProblemType.NO_SUBJECT, f"Send an access token with a `sub` claim of 1 to {LONGEST_OWNER} characters."
         )
     return sub
 
@@ -96,20 +123,19 @@ def body[M: BaseModel](event: Event, model: type[M]) -> M:
     """The JSON body as `model`. Raises Problem 400, 413, 415 or 422."""
     media_type = event["headers"].get("content-type", "").strip()
     if not re.fullmatch(r'application/json(\s*;\s*charset="?utf-8"?)?', media_type, re.IGNORECASE):
-        raise Problem(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "not-json",
-            "The body must be JSON",
-            "Send the header `Content-Type: application/json`.",
-        )
+        raise Problem(ProblemType.NOT_JSON, "Send the header `Content-Type: application/json`.")
     try:
         return model.model_validate(_parse(_raw_body(event)))
     except ValidationError as error:
         raise _invalid(error) from None
 
 
-def path_parameter(event: Event, name: str) -> str:
-    return str(event.get("pathParameters", {}).get(name, ""))
+def connection_id(event: Event) -> str:
+    """The id in the path. Raises Problem 404 for what cannot be one."""
+    id_ = event["pathParameters"]["connectionId"]
+    if not re.fullmatch(CONNECTION_ID, id_, re.ASCII):
+        raise not_found()
+    return str(id_)
 
 
 def _raw_body(event: Event) -> bytes:
@@ -126,44 +152,25 @@ def _raw_body(event: Event) -> bytes:
 
 
 def _parse(raw: bytes) -> Any:
+    # The gateway puts U+FFFD where bytes were broken, so we cannot tell it from one that was sent.
+    if "\ufffd".encode() in raw or raw.startswith(BOM_UTF8):
+        raise _malformed()
     try:
-        text = raw.decode()
-        # The gateway puts U+FFFD where bytes were broken, so we cannot tell it from one that was sent.
-        if "\ufffd" in text or _depth(text) > _DEPTH_LIMIT:
-            raise _malformed()
-        parsed = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-        json.dumps(parsed, ensure_ascii=False).encode()  # lone surrogates parse and cannot be written
-    except ValueError:
+        return strict_json.parse(raw)
+    except strict_json.NotStrictJson:
         raise _malformed() from None
-    return parsed
 
 
-def _depth(text: str) -> int:
-    """An upper bound on the nesting, found before parsing can run into it."""
-    depth = deepest = 0
-    for character in text:
-        if character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member stands twice")
-    return members
-
-
-def _no_constant(_: str) -> Any:
-    raise ValueError("not a JSON number")
+def _is_text(value: str) -> bool:
+    """A lone surrogate can stand in JSON, and nowhere else."""
+    return not re.search("[\ud800-\udfff]", value)
 
 
 # --- what is accepted
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+INSTITUTION = r"^[\p{L}\p{M}\p{N} .,&'()/_-]{1,64}$"
+MOST_ACCOUNTS = 100
 
 
 def _canonical_guid(value: str) -> str:
@@ -181,6 +188,9 @@ def _all_different(values: list[str]) -> list[str]:
 
 
 type Guid = Annotated[str, AfterValidator(_canonical_guid)]
+type ChosenAccounts = Annotated[
+    list[Guid], Field(min_length=1, max_length=MOST_ACCOUNTS), AfterValidator(_all_different)
+]
 
 
 class Body(BaseModel):
@@ -195,10 +205,10 @@ class PostedLogin(Body):
     """What the browser sends after Flinks Connect."""
 
     login_id: Guid = Field(repr=False)
-    institution: Annotated[str, StringConstraints(pattern=r"^[\w .,&'()/-]{1,64}$")] | None = None
-    account_ids: Annotated[list[Guid], Field(min_length=1, max_length=100), AfterValidator(_all_different)] | None = (
-        None
-    )
+    institution: Annotated[str, StringConstraints(pattern=INSTITUTION)] | None = None
+    account_ids: (
+        Annotated[list[Guid], Field(min_length=1, max_length=MOST_ACCOUNTS), AfterValidator(_all_different)] | None
+    ) = None
 
 
 class WantedSession(Body):
@@ -223,7 +233,7 @@ def _invalid(error: ValidationError) -> Problem:
             detail = "The body must be a JSON object."
         case _:
             detail = f"The member `{member}` has the wrong type, length or characters."
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-body", "The body is not as described", detail)
+    return Problem(ProblemType.INVALID_BODY, detail)
 
 
 # --- what goes out
@@ -231,7 +241,7 @@ def _invalid(error: ValidationError) -> Problem:
 
 def accepted(connection: Connection) -> Reply:
     location = {"Location": f"/connections/{connection.connection_id}"}
-    return _reply(HTTPStatus.ACCEPTED, shown(connection), location)
+    return _reply(HTTPStatus.ACCEPTED, shown(connection), location | _look_again(connection))
 
 
 def session_created(connect_url: str, expires_at: datetime) -> Reply:
@@ -240,9 +250,7 @@ def session_created(connect_url: str, expires_at: datetime) -> Reply:
 
 
 def found(connection: Connection) -> Reply:
-    """One connection; while it is being worked on, with when to look again."""
-    processing = connection.public_status == "processing"
-    return _reply(HTTPStatus.OK, shown(connection), {"Retry-After": str(_POLL_SECONDS)} if processing else {})
+    return _reply(HTTPStatus.OK, shown(connection), _look_again(connection))
 
 
 def listed(connections: tuple[Connection, ...], next_token: str | None) -> Reply:
@@ -254,24 +262,31 @@ def listed(connections: tuple[Connection, ...], next_token: str | None) -> Reply
 
 def shown(connection: Connection) -> dict[str, Any]:
     """What the owner may see of a connection."""
-    processing = connection.public_status == "processing"
+    status = connection.public_status
+    action = Action.WAIT if status == "processing" else connection.action
+    reason = None if connection.status in ERASED else connection.reason
+    sentence = sentence_for(status, reason, action)
     return {
         "connectionId": connection.connection_id,
-        "status": connection.public_status,
-        "reason": connection.reason,
-        "action": Action.WAIT.value if processing else connection.action.value,
+        "status": status,
+        "reason": reason,
+        "action": action.value,
+        "message": {"en": sentence.en, "fr": sentence.fr},
         "institution": connection.institution,
         "receivedAt": timestamp(connection.received_at),
         "updatedAt": timestamp(connection.updated_at),
     }
 
 
+def _look_again(connection: Connection) -> dict[str, str]:
+    """While it is being worked on: when to look again."""
+    return {"Retry-After": str(_POLL_SECONDS)} if connection.public_status == "processing" else {}
+
+
 def not_found() -> Problem:
     """The same for what never was and for what belongs to someone else."""
     return Problem(
-        HTTPStatus.NOT_FOUND,
-        "no-such-connection",
-        "No such connection",
+        ProblemType.NO_SUCH_CONNECTION,
         "The caller has no connection of this id; GET /connections lists those there are.",
     )
 
@@ -279,59 +294,45 @@ def not_found() -> Problem:
 def page(event: Event) -> tuple[int, str | None]:
     """How many to list, and from where. Raises Problem 400."""
     asked = event.get("queryStringParameters") or {}
-    limit = asked.get("limit", str(_PAGE))
-    if not re.fullmatch(r"[1-9][0-9]?|100", limit, re.ASCII):
+    limit = asked.get("limit", str(USUAL_PAGE))
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", limit, re.ASCII) or int(limit) > LARGEST_PAGE:
         raise bad_page()
     return int(limit), asked.get("nextToken")
 
 
 def bad_page() -> Problem:
     return Problem(
-        HTTPStatus.BAD_REQUEST,
-        "bad-page",
-        "No such page",
-        "`limit` is a number from 1 to 100; `nextToken` comes from the answer before, as it is.",
+        ProblemType.BAD_PAGE,
+        f"`limit` is a number from 1 to {LARGEST_PAGE}; `nextToken` comes from the answer before, as it is.",
     )
 
 
 def _erased() -> Problem:
     return Problem(
-        HTTPStatus.GONE,
-        "connection-erased",
-        "This connection was erased",
+        ProblemType.CONNECTION_ERASED,
         "The connection was deleted on request, or is being deleted. Ask support before connecting again.",
     )
 
 
-def unavailable(reason: str = "") -> Problem:
-    """For now. `reason` is a word of ours, for the log line; the caller can only try again."""
-    problem = Problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "unavailable",
-        "The service cannot answer now",
+def unavailable(cause: str = "") -> Problem:
+    """For now. `cause` is a word of ours, for the log line; the caller can only try again."""
+    return Problem(
+        ProblemType.UNAVAILABLE,
         "Nothing was lost. Send the same request again after the time in `Retry-After`.",
         retry_after=_RETRY_SECONDS,
+        cause=cause,
     )
-    problem.cause = reason or problem.type
-    return problem
 
 
 def _malformed() -> Problem:
     return Problem(
-        HTTPStatus.BAD_REQUEST,
-        "malformed-json",
-        "The body is not JSON",
-        "Send one JSON object in UTF-8, without duplicate members, not nested deeper than 8.",
+        ProblemType.MALFORMED_JSON,
+        "Send one JSON object in UTF-8, without duplicate members, NaN or lone surrogates, and not deeply nested.",
     )
 
 
 def _too_large() -> Problem:
-    return Problem(
-        HTTPStatus.CONTENT_TOO_LARGE,
-        "body-too-large",
-        "The body is too large",
-        f"A body may have {BODY_LIMIT} bytes at the most.",
-    )
+    return Problem(ProblemType.BODY_TOO_LARGE, f"A body may have {BODY_LIMIT} bytes at the most.")
 
 
 def _reply(
