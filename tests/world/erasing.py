@@ -7,14 +7,11 @@ from typing import Any
 import pytest
 
 from landing.connection import Connection
-from landing.connection_table import hint_of
-from landing.queues import to_message
 from tests.world.objects import Bucket
 from tests.world.service import BUCKET, TABLE, Service, context_of, handler_of
 
 QUEUE = "erase"
 LAMBDA_SECONDS = 300
-RESUMED_AFTER = 420  # seconds: what resume_stalled and its schedule take at the most
 
 
 class Erasing:
@@ -27,9 +24,12 @@ class Erasing:
 
     def invoke(self, **order: Any) -> dict[str, Any]:
         """What `aws lambda invoke` answers."""
+        return self.handle(json.loads(json.dumps(order)))
+
+    def handle(self, event: Any) -> dict[str, Any]:
         context: Any = context_of("delete_connection")
         context.get_remaining_time_in_millis = lambda: int(self.seconds_left() * 1000)
-        answer: dict[str, Any] = handler_of("delete_connection")(json.loads(json.dumps(order)), context)
+        answer: dict[str, Any] = handler_of("delete_connection")(event, context)
         return answer
 
     def erase(self, connection_id: str, ticket: str = "T-1") -> dict[str, Any]:
@@ -38,12 +38,18 @@ class Erasing:
         return dict(answer)
 
     def settle(self) -> None:
-        """Let everything happen that is due, lost messages found again by a stand-in for resume_stalled."""
+        """Let everything happen that is due, until no connection is due for anything."""
         self.world.settle(lambda: not self.unfinished())
 
+    def rows(self) -> list[Connection]:
+        return [self.service.row(str(key[0])) for key in self.world.tables[TABLE].items]
+
     def unfinished(self) -> list[Connection]:
-        rows = (self.service.row(key[0]) for key in list(self.world.tables[TABLE].items))
-        return [row for row in rows if row.due_at is not None]
+        return [row for row in self.rows() if row.due_at is not None]
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What lies in the erase queue."""
+        return [json.loads(message.body) for message in self.world.queues[QUEUE].messages]
 
     @property
     def bucket(self) -> Bucket:
@@ -68,32 +74,13 @@ class Erasing:
         queues = {name: [message.body for message in queue.messages] for name, queue in self.world.queues.items()}
         return repr((self.world.tables[TABLE].items, self.bucket, queues, self.service.bank.vault.cards.keys()))
 
-    def _consume(self, event: dict[str, Any]) -> Any:
-        return handler_of("delete_connection")(event, context_of("delete_connection"))
-
 
 def with_erasing(service: Service, monkeypatch: pytest.MonkeyPatch) -> Erasing:
-    """Deploy delete_connection to the service's world, and what finds stalled erasures."""
+    """Deploy delete_connection to the service's world."""
     world = service.world
     url = world.sqs.create_queue(QueueName=QUEUE, Attributes={"VisibilityTimeout": "1800"})["QueueUrl"]
     for name, value in {"ERASE_QUEUE_URL": url, "PITR_DAYS": "7", "ERASE_THREADS": "1"}.items():
         monkeypatch.setenv(name, value)
     erasing = Erasing(service)
-
-    def consume(event: dict[str, Any]) -> Any:
-        context: Any = context_of("delete_connection")
-        context.get_remaining_time_in_millis = lambda: int(erasing.seconds_left() * 1000)
-        return handler_of("delete_connection")(event, context)
-
-    world.on_queue(QUEUE, consume, batch_size=1)
-
-    def resume(_: Any) -> None:
-        now = world.clock.now()
-        for item in list(world.tables[TABLE].items.values()):
-            due_at = service.row(item["connectionId"]["S"]).due_at
-            if due_at is not None and (now - due_at).total_seconds() > RESUMED_AFTER - 300:
-                queue = QUEUE if item["status"]["S"] == "deleting" else "fetch"
-                world.queues[queue].send(json.dumps(to_message(hint_of(item))))
-
-    world.every(300, resume)
+    world.on_queue(QUEUE, erasing.handle, batch_size=1)
     return erasing
