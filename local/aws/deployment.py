@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -129,9 +130,7 @@ def deploy(
     parameters = {"Architecture": host_architecture(), **parameters}
     built = sam_build(repository, parameters["Architecture"], say)
     packaged = folder / "packaged.yaml"
-    s3 = emulator.client("s3")
-    location = {"LocationConstraint": emulator.region}
-    s3.create_bucket(Bucket=ARTIFACT_BUCKET, CreateBucketConfiguration=location)
+    _make_artifact_bucket(emulator)
     say("sam package ...")
     _sam(
         repository,
@@ -178,8 +177,15 @@ def deploy_packaged(
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
 
+def _make_artifact_bucket(emulator: EmulatorAddress) -> None:
+    s3 = emulator.client("s3")
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=ARTIFACT_BUCKET, CreateBucketConfiguration={"LocationConstraint": emulator.region})
+
+
 def _template_argument(emulator: EmulatorAddress, stack_name: str, template: str) -> dict[str, str]:
     """By location: a body in the request may have 51,200 bytes only."""
+    _make_artifact_bucket(emulator)
     key = f"{stack_name}/template.yaml"
     emulator.client("s3").put_object(Bucket=ARTIFACT_BUCKET, Key=key, Body=template.encode())
     return {"TemplateURL": f"{emulator.url}/{ARTIFACT_BUCKET}/{key}"}

@@ -41,47 +41,40 @@ def client(emulator: EmulatorAddress) -> Callable[[str], Any]:
     return lambda service: made.setdefault(service, emulator.client(service))
 
 
-type MakeRole = Callable[..., str]
-type MakeFunction = Callable[..., str]
+def make_role(client: Callable[[str], Any], name: str, *statements: dict[str, Any]) -> str:
+    """A role that a function may take, with these policy statements; its ARN."""
+    trust = {"Version": "2012-10-17", "Statement": [LAMBDA_TRUST]}
+    arn: str = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    if statements:
+        policy = {"Version": "2012-10-17", "Statement": statements}
+        client("iam").put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(policy))
+    return arn
 
 
-@pytest.fixture
-def make_role(client: Callable[[str], Any], request: pytest.FixtureRequest) -> MakeRole:
-    """Makes a role that a function may take, with these policy statements; its ARN."""
-    count = iter(range(100))
+@pytest.fixture(scope="session")
+def deploy_function(client: Callable[[str], Any]) -> Callable[..., str]:
+    """Deploys a function of one module, `app.py`, with a role of these policy statements; its name."""
 
-    def make(*statements: dict[str, Any]) -> str:
-        name = f"role-{abs(hash(request.node.nodeid))}-{next(count)}"
-        trust = {"Version": "2012-10-17", "Statement": [LAMBDA_TRUST]}
-        arn: str = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
-        policy = {"Version": "2012-10-17", "Statement": list(statements)}
-        if statements:
-            client("iam").put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(policy))
-        return arn
-
-    return make
-
-
-@pytest.fixture
-def make_function(client: Callable[[str], Any], make_role: MakeRole, request: pytest.FixtureRequest) -> MakeFunction:
-    """Deploys a function of one module, `app.py`, whose handler is `lambda_handler`; its name."""
-    count = iter(range(100))
-
-    def make(source: str, role: str | None = None, **configuration: Any) -> str:
-        name = f"function-{abs(hash(request.node.nodeid))}-{next(count)}"
+    def deploy(name: str, source: str, *statements: dict[str, Any], **configuration: Any) -> str:
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as zipped:
             zipped.writestr("app.py", source)
-        lambda_ = client("lambda")
-        lambda_.create_function(
+        client("lambda").create_function(
             FunctionName=name,
             Runtime="python3.13",
-            Role=role or make_role(),
+            Role=make_role(client, f"{name}-role", *statements),
             Code={"ZipFile": archive.getvalue()},
             **{"Handler": "app.lambda_handler", "Timeout": 10, **configuration},
         )
-        while lambda_.get_function_configuration(FunctionName=name)["State"] == "Pending":
+        while client("lambda").get_function_configuration(FunctionName=name)["State"] == "Pending":
             time.sleep(0.05)
         return name
 
-    return make
+    return deploy
+
+
+@pytest.fixture
+def make_function(deploy_function: Callable[..., str], request: pytest.FixtureRequest) -> Callable[..., str]:
+    """`deploy_function` under a name of the test's own."""
+    name = f"function-{abs(hash(request.node.nodeid))}"
+    return lambda source, *statements, **configuration: deploy_function(name, source, *statements, **configuration)
