@@ -878,3 +878,47 @@ def test_the_dashboard_shows_metrics_that_somebody_writes(template: Json) -> Non
     shown = [w["properties"]["metrics"] for w in widgets if "flinks-landing/" in str(w)]
 
     assert {metric[1] for metrics in shown for metric in metrics} <= metrics_that_we_write()
+
+
+# --- docs/security.md
+
+
+def table_of_grants() -> dict[str, Json]:
+    """`{function: {column: names in backticks}}` of the page's table."""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (ROOT / "docs/security.md").read_text().splitlines()
+        if line.startswith(("| Function |", "| `"))
+    ]
+    columns, *functions = rows
+    return {
+        folder.strip("`"): {
+            column: set(re.findall(r"`(\w+)`", cell)) for column, cell in zip(columns[1:], cells, strict=True)
+        }
+        for folder, *cells in functions
+    }
+
+
+def test_the_security_page_has_a_row_for_every_function() -> None:
+    assert sorted(table_of_grants()) == FUNCTIONS
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_the_security_page_says_what_the_role_may(template: Json, folder: str) -> None:
+    told = table_of_grants()[folder]
+    held = grants(template, folder)
+    columns = {"Login key": "LoginKey", "Index key": "IndexKey", "Table": "ConnectionsTable", "Bucket": "DropBucket"}
+    stream = {"DescribeStream", "GetRecords", "GetShardIterator"}
+    services = [service["Fn::Sub"] for grant in held for service in grant.services]
+    receivers = [grant.on for grant in held if grant.action in {"sqs:SendMessage", "events:PutEvents"}]
+    secrets = [grant.on for grant in held if grant.action == "secretsmanager:GetSecretValue"]
+
+    may = {
+        column: {action.partition(":")[2] for action in actions(template, folder, resource)} - stream
+        for column, resource in columns.items()
+    }
+    may["Data key, through"] = {service.partition(".")[0] for service in services}
+    may["Sends to"] = {json.loads(on)["Fn::GetAtt"][0] for on in receivers}
+    may["Flinks' secrets"] = {json.loads(on)["Fn::If"][1]["Fn::GetAtt"][0] for on in secrets}
+
+    assert told == may
