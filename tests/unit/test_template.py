@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -837,6 +838,32 @@ def test_prod_cannot_be_deployed_without_somebody_to_wake(template: Json) -> Non
 
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Environment"}, "prod"]}
     assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmTopicArn"}, ""]}]}
+
+
+def test_prod_cannot_offer_the_demo_bank(template: Json) -> None:
+    rule = template["Rules"]["ProdOffersNoDemo"]
+
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Environment"}, "prod"]}
+    assert rule["Assertions"][0]["Assert"] == {"Fn::Equals": [{"Ref": "FlinksDemo"}, "false"]}
+
+
+@pytest.mark.parametrize("environment_name", ["default", "prod"])
+def test_a_configuration_gives_parameters_that_exist_and_all_that_have_no_default(
+    template: Json, environment_name: str
+) -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())[environment_name]["deploy"]["parameters"]
+    given = {override.partition("=")[0] for override in config["parameter_overrides"]}
+    needed = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
+
+    assert needed <= given <= template["Parameters"].keys()
+
+
+def test_the_prod_configuration_cannot_be_deployed_with_an_alarm_topic_left_blank(template: Json) -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text())["prod"]["deploy"]["parameters"]
+    given = dict(override.split("=", 1) for override in config["parameter_overrides"])
+
+    assert given["Environment"] == "prod"
+    assert re.search(template["Parameters"]["AlarmTopicArn"]["AllowedPattern"], given["AlarmTopicArn"]) is None
 
 
 @pytest.mark.parametrize("folder", FUNCTIONS)
