@@ -15,7 +15,11 @@ logger = Logger()
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     resumed = resume_stalled(
-        wiring.connection_table(), wiring.fetch_queue(), wiring.clock, at_most=wiring.resume_at_most()
+        wiring.connection_table(),
+        wiring.fetch_queue(),
+        wiring.erase_queue(),
+        wiring.clock,
+        at_most=wiring.resume_at_most(),
     )
     oldest = resumed.oldest.total_seconds()
     logger.info("stalled connections resumed", woken=resumed.woken, oldestSeconds=oldest, complete=resumed.complete)

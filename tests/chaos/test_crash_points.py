@@ -1,12 +1,16 @@
 """A worker may die at any call of a connection's life: the connection gets there all the same, with one drop."""
 
+from typing import Literal
+
 import pytest
 
 from landing.connection import Status
 from tests.world.service import Service, running_service
-from tests.world.world import When, World
+from tests.world.world import World
 
-DEATHS: tuple[When, ...] = ("before", "after_effect", "late")
+type Death = Literal["before", "after_effect", "late"]
+
+DEATHS: tuple[Death, ...] = ("before", "after_effect", "late")
 
 
 def a_life(service: Service) -> str:
@@ -27,7 +31,7 @@ def calls_of_a_life(monkeypatch: pytest.MonkeyPatch) -> range:
 
 @pytest.mark.parametrize("death", DEATHS)
 def test_wherever_a_worker_dies_the_connection_becomes_ready_with_one_drop(
-    monkeypatch: pytest.MonkeyPatch, death: When
+    monkeypatch: pytest.MonkeyPatch, death: Death
 ) -> None:
     numbers = calls_of_a_life(monkeypatch)
 
@@ -48,7 +52,7 @@ def test_wherever_a_worker_dies_the_connection_becomes_ready_with_one_drop(
 
 
 @pytest.mark.parametrize("death", DEATHS)
-def test_two_deaths_in_one_life_change_nothing_either(monkeypatch: pytest.MonkeyPatch, death: When) -> None:
+def test_two_deaths_in_one_life_change_nothing_either(monkeypatch: pytest.MonkeyPatch, death: Death) -> None:
     numbers = calls_of_a_life(monkeypatch)
 
     for first in numbers[::3]:

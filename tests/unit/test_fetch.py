@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from landing import wiring
 from landing.connection import Action, Status, timestamp
 from tests.world.service import Service
 
@@ -196,6 +197,104 @@ def test_a_message_of_ours_or_not_never_harms_the_batch_it_came_in(service: Serv
     service.world.run(timedelta(minutes=1))
 
     assert service.row(connection_id).status is Status.READY
+
+
+def test_near_its_timeout_a_function_claims_nothing_and_hands_on_what_is_left(service: Service) -> None:
+    connection_ids = [service.connect_and_post(f"user-{n}") for n in range(5)]
+
+    service.seconds_left, service.queue.enabled = 60, False
+    service.world.run(timedelta(seconds=2))
+    handed_on = [service.row(connection_id).status for connection_id in connection_ids]
+    service.seconds_left, service.queue.enabled = 120, True
+    service.settle()
+
+    assert handed_on == [Status.RECEIVED] * 5
+    assert {service.row(connection_id).status for connection_id in connection_ids} == {Status.READY}
+    assert all(not (i.response or {}).get("batchItemFailures") for i in service.world.invocations)
+
+
+# --- outages
+
+
+def test_an_outage_of_six_hours_fails_no_stream_record_and_everyone_gets_there(service: Service) -> None:
+    service.script(steps=[{"fault": "html", "status": 503, "times": "forever"}])
+    connection_ids = []
+    for n in range(50):
+        connection_ids.append(service.connect_and_post(f"user-{n}"))
+        service.world.run(timedelta(minutes=7))
+
+    service.bank.faults.remove()
+    service.settle()
+
+    rows = [service.row(connection_id) for connection_id in connection_ids]
+    assert {row.status for row in rows} == {Status.READY}
+    assert {row.drop.accounts for row in rows if row.drop} == {5}
+    assert all(not (i.response or {}).get("batchItemFailures") for i in service.world.invocations)
+    assert all(row.updated_at - service.world.clock.now() <= timedelta(minutes=20) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("aws", "operation", "code"),
+    [
+        ("kms", "decrypt", "ThrottlingException"),
+        ("kms", "encrypt", "ThrottlingException"),
+        ("secretsmanager", "get_secret_value", "InternalServiceError"),
+        ("s3", "put_object", "SlowDown"),
+        ("s3", "put_object", "AccessDenied"),
+        ("s3", "put_object", "ConditionalRequestConflict"),
+        ("dynamodb", "update_item", "ThrottlingException"),
+        ("dynamodb", "update_item", "Timeout"),
+    ],
+)
+@pytest.mark.parametrize("times", [1, 4])
+def test_when_aws_fails_in_the_middle_the_connection_still_gets_there(
+    service: Service, aws: str, operation: str, code: str, times: int
+) -> None:
+    connection_id = service.connect_and_post(pending={"polls": 1})
+    service.world.fail(aws, operation, code, times)
+
+    service.settle()
+
+    assert service.row(connection_id).status is Status.READY
+    assert service.versions_below(connection_id) == 1
+
+
+# --- once
+
+
+def test_a_put_whose_answer_got_lost_is_found_and_committed_not_repeated(service: Service) -> None:
+    connection_id = service.connect_and_post()
+    service.world.fail("s3", "put_object", "Timeout", effect=True)
+
+    unanswered = service.until(connection_id, Status.WAITING)
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (unanswered.status, unanswered.reason) == (Status.WAITING, "drop_not_stored")
+    assert unanswered.drain_until is not None, "the PUT may still land: an erase must wait"
+    assert row.status is Status.READY
+    assert service.versions_below(connection_id) == 1
+    assert row.drop is not None
+    assert row.drop.accounts == 5
+
+
+def test_a_worker_that_outlives_its_lease_loses_to_the_one_who_claimed_after_it(service: Service) -> None:
+    connection_id = service.connect_and_post()
+    posted = len(service.world.calls)
+
+    def another_claims_when_the_lease_is_over() -> None:
+        service.world.clock.advance(181)
+        wiring.fetcher().fetch(service.row(connection_id).hint)
+
+    put = posted + 9  # claim, open, two secrets, token, Authorize, data, open, PUT
+    service.world.interrupt(put, "after_effect", another_claims_when_the_lease_is_over)
+    service.settle()
+
+    row = service.row(connection_id)
+    assert service.world.calls[put - 1].operation == "put_object"
+    assert (row.status, row.attempt) == (Status.READY, 2)
+    assert service.world.counts()["s3.put_object"] == 2
+    assert service.versions_below(connection_id) == 1
 
 
 # --- who wants other accounts

@@ -17,14 +17,15 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from samtranslator.yaml_helper import yaml_parse
 
 from landing import flinks, wiring
-from landing.connection import Connection, whole_milliseconds
+from landing.connection import TERMINAL, Connection, Status, whole_milliseconds
 from landing.connection_table import from_item
 from landing.wire import Fault, Reply
 from local.flinks.bank import Bank
 from local.flinks.clock import Clock
 from local.flinks.connect import Connect
 from local.flinks.control import Control
-from tests.world.world import QueueMapping, StreamDelivery, World
+from local.flinks.reply import Reply as BankReply
+from tests.world.world import QueueMapping, Schedule, StreamDelivery, World
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
@@ -37,10 +38,13 @@ class Service:
 
     stream: StreamDelivery
     queue: QueueMapping
+    schedule: Schedule
 
-    def __init__(self, world: World, bank: Bank) -> None:
+    def __init__(self, world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
         self.world = world
         self.bank = bank
+        self.seconds_left: float = LAMBDA_SECONDS
+        self._monkeypatch = monkeypatch
         self._control = Control(bank, Connect(bank))
 
     # --- what a person and her app do
@@ -86,25 +90,46 @@ class Service:
     def accounts_of(self, login_id: str) -> list[str]:
         return list(self._control.answer("GET", f"/cards/{login_id}").json()["accountIds"])
 
+    def rows(self) -> list[Connection]:
+        return [from_item(item) for item in self.world.tables[TABLE].items.values()]
+
     def row(self, connection_id: str) -> Connection:
-        items = self.world.tables[TABLE].items.values()
-        return next(from_item(item) for item in items if item["connectionId"]["S"] == connection_id)
+        return next(row for row in self.rows() if row.connection_id == connection_id)
 
     def drops(self) -> list[str]:
         return sorted(self.world.buckets[BUCKET].versions)
+
+    def versions_below(self, connection_id: str) -> int:
+        """How many versions and markers S3 holds of a connection."""
+        stored = self.world.buckets[BUCKET].versions.items()
+        return sum(len(versions) for key, versions in stored if f"/{connection_id}/" in key)
 
     def flinks_calls(self, *endpoints: str) -> list[datetime]:
         """When each of these was called."""
         return [datetime.fromisoformat(call["at"]) for call in self.bank.traffic.log() if call["endpoint"] in endpoints]
 
+    # --- what ops do
+
+    def set_environment(self, **variables: str) -> None:
+        """Deploy with other numbers."""
+        for name, value in variables.items():
+            self._monkeypatch.setenv(name, value)
+        wiring.reset()
+
     # --- what the platform does
 
     def settle(self, within: timedelta = timedelta(days=2)) -> None:
-        """Deliver streams and messages, moving the clock, until there are none."""
-        self.world.settle(within=within)
+        """Deliver streams and messages, moving the clock, until every connection has come to its end."""
+        self.world.settle(lambda: all(row.status in TERMINAL for row in self.rows()), within)
+
+    def until(self, connection_id: str, status: Status) -> Connection:
+        """Deliver one thing after the other until the connection is there."""
+        while self.row(connection_id).status is not status:
+            assert self.world.step(), f"never {status}"
+        return self.row(connection_id)
 
     def call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = handler_of(function)(event, context_of(function))
+        answer: dict[str, Any] = handler_of(function)(event, context_of(function, self.seconds_left))
         return answer
 
 
@@ -115,10 +140,11 @@ def running_service(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     _deploy(world, bank, monkeypatch)
     wiring.reset()
     world.calls.clear()  # what deploying took is not of interest
-    service = Service(world, bank)
+    service = Service(world, bank, monkeypatch)
     fetch = lambda event: service.call("fetch_accounts", event)  # noqa: E731 - one handler, attached twice
     service.stream = world.on_stream(TABLE, fetch, **_stream_mapping("FetchAccountsFunction"))
     service.queue = world.on_queue(QUEUE, fetch)
+    service.schedule = world.every(300, lambda event: service.call("resume_stalled", event))
     yield service
     wiring.reset()
 
@@ -143,7 +169,13 @@ class BankWire:
         self._max_bytes = max_bytes
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float) -> Reply:
-        answered = self._bank.answer(method, "/" + url.split("/", 3)[3], headers, body or b"")
+        path = "/" + url.split("/", 3)[3]
+        endpoint = path.split("/")[4]
+
+        def ask() -> BankReply:
+            return self._bank.answer(method, path, headers, body or b"")
+
+        answered = self._world.call("flinks", endpoint, {}, ask)
         if answered.wire.hang_seconds >= seconds:
             self._world.clock.advance(seconds)
             return Reply(fault=Fault.TIMEOUT)
@@ -177,13 +209,13 @@ def http_event(route: str, owner: str, body: str | None = None, **members: Any) 
     return event | members
 
 
-def context_of(function: str) -> LambdaContext:
+def context_of(function: str, seconds_left: float = LAMBDA_SECONDS) -> LambdaContext:
     context = SimpleNamespace(
         function_name=function,
         memory_limit_in_mb=512,
         invoked_function_arn=f"arn:aws:lambda:ca-central-1:000000000000:function:{function}",
         aws_request_id="8d7b1c9e-0000-4000-8000-000000000000",
-        get_remaining_time_in_millis=lambda: LAMBDA_SECONDS * 1000,
+        get_remaining_time_in_millis=lambda: int(seconds_left * 1000),
     )
     return cast("LambdaContext", context)
 
@@ -237,6 +269,7 @@ def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
         "DATA_KEY_ARN": "arn:aws:kms:ca-central-1:000000000000:key/data",
         "DROP_BUCKET": BUCKET,
         "FETCH_QUEUE_URL": queue,
+        "ERASE_QUEUE_URL": queue.replace(QUEUE, "erase"),
         "FLINKS_API_URL": "http://127.0.0.1",
         "FLINKS_CUSTOMER_ID": settings.customer_id,
         "FLINKS_SECRET_KEY_ARN": "secret-key",

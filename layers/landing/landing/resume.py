@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from landing.connection import Status
 from landing.connection_table import ConnectionTable, RowChanged
-from landing.queues import FetchQueue
+from landing.queues import EraseQueue, FetchQueue
 
 OVERDUE_AFTER = timedelta(minutes=2)
 """A message is rarely this late; a row that is has been forgotten, or its worker has died."""
@@ -26,7 +26,12 @@ class Resumed:
 
 
 def resume_stalled(
-    table: ConnectionTable, queue: FetchQueue, clock: Callable[[], datetime], *, at_most: int
+    table: ConnectionTable,
+    fetch_queue: FetchQueue,
+    erase_queue: EraseQueue,
+    clock: Callable[[], datetime],
+    *,
+    at_most: int,
 ) -> Resumed:
     """Wake up to `at_most` overdue connections. Raises ClientError or BotoCoreError when AWS cannot serve."""
     started = clock()
@@ -40,8 +45,9 @@ def resume_stalled(
             table.put_off(due.hint, again, seen_before=started - OVERDUE_AFTER)
         except RowChanged:
             continue  # somebody did come back
-        # What waits for its time may only be claimed then; what nobody works on may be claimed at once.
-        timed = due.status in (Status.PENDING, Status.WAITING)
-        queue.send(due.hint, NOT_AGAIN_FOR if timed else timedelta())
+        queue = erase_queue if due.status is Status.DELETING else fetch_queue
+        # What waits for its time may only be claimed then; what was just received, or left behind, at once.
+        at_once = due.status in (Status.RECEIVED, Status.FETCHING)
+        queue.send(due.hint, timedelta() if at_once else NOT_AGAIN_FOR)
         woken += 1
     return Resumed(woken, oldest, complete=True)
