@@ -13,11 +13,15 @@ from http import HTTPStatus
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from ministack.core.responses import json_response
 from ministack.services import apigateway, dynamodb, lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
 type Properties = Mapping[str, Any]
 type Restore = Callable[[str, Properties], None]
+
+
+describe_continuous_backups = dynamodb._describe_continuous_backups
 
 
 def install() -> None:
@@ -26,11 +30,13 @@ def install() -> None:
         "AWS::DynamoDB::Table": _table,
         "AWS::S3::Bucket": _bucket,
         "AWS::ApiGatewayV2::Api": _http_api,
+        "AWS::ApiGatewayV2::Stage": _stage,
         "AWS::Lambda::Function": _function,
     }.items():
         handlers = provisioners._RESOURCE_HANDLERS[resource_type]
         handlers["create"] = _after_create(handlers["create"], restore)
         handlers["update"] = _after_update(handlers["update"], restore)
+    dynamodb._describe_continuous_backups = _describe_continuous_backups
     mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
     mapping["create"] = _mapping_created(mapping["create"])
     mapping["update"] = _mapping_updated(mapping["update"])
@@ -46,8 +52,8 @@ def _after_create(create: Callable[..., Any], restore: Restore) -> Callable[...,
 
 
 def _after_update(update: Callable[..., Any], restore: Restore) -> Callable[..., Any]:
-    def updated(physical_id: str, old: Properties, new: Properties, stack_name: str, **more: Any) -> Any:
-        made = update(physical_id, old, new, stack_name, **more)
+    def updated(physical_id: str, old: Properties, new: Properties, *more: Any, **named: Any) -> Any:
+        made = update(physical_id, old, new, *more, **named)
         restore(made[0], new)
         return made
 
@@ -84,12 +90,19 @@ def _table(name: str, properties: Properties) -> None:
         specification = {**ttl, "Enabled": _is_true(ttl["Enabled"])}
         _answer(dynamodb._update_ttl({"TableName": name, "TimeToLiveSpecification": specification}))
     if recovery := properties.get("PointInTimeRecoverySpecification"):
-        specification = {"PointInTimeRecoveryEnabled": _is_true(recovery["PointInTimeRecoveryEnabled"])}
-        if "RecoveryPeriodInDays" in recovery:
-            specification["RecoveryPeriodInDays"] = int(recovery["RecoveryPeriodInDays"])
-        request = {"TableName": name, "PointInTimeRecoverySpecification": specification}
-        _answer(dynamodb._update_continuous_backups(request))
+        enabled = _is_true(recovery["PointInTimeRecoveryEnabled"])
+        dynamodb._pitr_settings[name] = enabled and int(recovery.get("RecoveryPeriodInDays", 35))
     dynamodb._tables[name]["DeletionProtectionEnabled"] = _is_true(properties.get("DeletionProtectionEnabled", False))
+
+
+def _describe_continuous_backups(request: Properties) -> Any:
+    """The emulator keeps whether, and not for how long."""
+    answer = describe_continuous_backups(request)
+    if days := dynamodb._pitr_settings.get(request["TableName"].rsplit("/", 1)[-1]):
+        described = _answer(answer)
+        described["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]["RecoveryPeriodInDays"] = days
+        return json_response(described)
+    return answer
 
 
 # S3::Bucket drops BucketEncryption, LifecycleConfiguration and OwnershipControls.
@@ -210,6 +223,20 @@ def _route(api_id: str, path: str, method: str, operation: Properties, authorize
                 "authorizationScopes": scopes,
             }
     _answer(apigateway._create_route(api_id, route))
+
+
+# ApiGatewayV2::Stage keeps route settings in CloudFormation's spelling, so the API never tells them.
+
+
+def _stage(name: str, properties: Properties) -> None:
+    stage = apigateway._stages[properties["ApiId"]][name]
+    stage["defaultRouteSettings"] = _route_settings(properties.get("DefaultRouteSettings", {}))
+    routes = properties.get("RouteSettings", {}).items()
+    stage["routeSettings"] = {route: _route_settings(settings) for route, settings in routes}
+
+
+def _route_settings(settings: Properties) -> dict[str, Any]:
+    return {name[0].lower() + name[1:]: _typed(value) for name, value in settings.items()}
 
 
 # Lambda::Function drops ReservedConcurrentExecutions.

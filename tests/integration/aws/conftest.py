@@ -5,6 +5,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,7 @@ def emulator(emulator_folder: Path) -> Iterator[EmulatorAddress]:
 @pytest.fixture(scope="session")
 def client(emulator: EmulatorAddress) -> Callable[[str], Any]:
     """A boto3 client of the account's root, by service name; each is made once."""
-    made: dict[str, Any] = {}
-    return lambda service: made.setdefault(service, emulator.client(service))
+    return cache(emulator.client)
 
 
 def make_role(client: Callable[[str], Any], name: str, *statements: dict[str, Any]) -> str:
