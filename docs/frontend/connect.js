@@ -141,7 +141,7 @@ export class Connect {
   async #fetch(method, path, content, signal) {
     const headers = { Authorization: `Bearer ${await this.#options.getToken()}`, "Content-Type": "application/json" };
     const soon = AbortSignal.any([signal, AbortSignal.timeout(20_000)]);
-    const request = { method, headers, body: JSON.stringify(content), signal: soon };
+    const request = { method, headers, body: JSON.stringify(content), signal: soon, keepalive: true };
     const answer = await fetch(this.#options.apiUrl + path, request);
     return { status: answer.status, pause: Number(answer.headers.get("Retry-After")) || 0, body: await answer.json() };
   }

@@ -1,0 +1,227 @@
+"""connect.js against what a browser, Flinks Connect, the network and strangers can do."""
+
+import json
+import re
+import uuid
+from typing import Any
+
+import pytest
+from playwright.sync_api import Frame, Page, Route
+
+from tests.browser.visitor import Meet, Visitor
+from tests.live_service import LiveService
+
+READY = {"connectionId": "con_" + "a" * 26, "status": "ready", "reason": None, "action": "none", "institution": None}
+READY |= {"receivedAt": "2026-01-02T03:04:05.006Z", "updatedAt": "2026-01-02T03:04:05.006Z"}
+
+
+ODD: list[Any] = [None, 5, "", "no json", '"a string"', "null", [], [{"step": "REDIRECT"}], {}, {"step": 5}]
+ODD += [{"flinksCode": {"step": "REDIRECT"}}, {"loginId": "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"}]
+
+
+def redirect(login_id: str) -> dict[str, str]:
+    return {"step": "REDIRECT", "institution": "FlinksCapital", "loginId": login_id, "url": "https://app.example.com/"}
+
+
+def a_login() -> str:
+    """A loginId that Flinks does not know."""
+    return str(uuid.uuid4())
+
+
+def iframe_of(tab: Page) -> Frame:
+    element = tab.wait_for_selector("#connect iframe")
+    assert element is not None
+    frame = element.content_frame()
+    assert frame is not None
+    return frame
+
+
+def say(frame: Frame, message: Any) -> None:
+    frame.evaluate("(message) => parent.postMessage(message, '*')", message)
+
+
+def test_only_connects_own_window_at_its_own_origin_is_heard(meet: Meet, live: LiveService) -> None:
+    visitor = meet(bypass_csp=True)  # so that a stranger can get into the iframe at all
+    tab = visitor.arrive()
+    visitor.open_connect(tab)
+    frame, connect = iframe_of(tab), live.stack.flinks.url
+    before = tab.evaluate("messages")
+
+    with tab.expect_popup() as opened:
+        tab.evaluate("(url) => { open(url); }", f"{connect}/v3/no-such-page")
+    opened.value.evaluate("(message) => opener.postMessage(message, '*')", redirect(a_login()))
+    tab.evaluate("(message) => postMessage(message, '*')", redirect(a_login()))
+    frame.goto(f"{live.stack.issuer.url}/jwks.json")
+    say(frame, redirect(a_login()))
+    visitor.waits(tab, lambda: tab.evaluate("messages") == before + 3, "three messages of strangers")
+    frame.goto(f"{connect}/v3/no-such-page")
+    say(frame, redirect(login_id := a_login()))
+
+    visitor.waits(tab, visitor.posted, "a POST")
+    assert visitor.posted() == [{"loginId": login_id, "institution": "FlinksCapital"}]
+    assert [each["step"] for each in visitor.heard(tab, "connect:step")].count("REDIRECT") == 1
+
+
+def test_every_documented_form_of_a_redirect_is_understood_and_posted_once(meet: Meet) -> None:
+    one, other = a_login(), a_login()
+    query = f"institution=TD&loginId={one}"
+    forms: list[tuple[list[Any], dict[str, Any]]] = [
+        ([{"step": "REDIRECT", "loginId": one, "url": "/"}], {}),
+        ([{"step": "REDIRECT", "url": f"https://app.example.com/done?{query}"}], {"institution": "TD"}),
+        ([{"step": "REDIRECT", "url": f"https://app.example.com/?LoginId={one}"}], {}),
+        ([json.dumps(redirect(one))], {"institution": "FlinksCapital"}),
+        ([{"step": "REDIRECT", "loginId": one, "accountId": other}], {"accountIds": [other]}),
+        ([{"step": "REDIRECT", "loginId": one, "accountId": f"{other},{one}"}], {"accountIds": [other, one]}),
+        ([{"step": "REDIRECT", "loginId": one, "accountId": [other, one, other]}], {"accountIds": [other, one]}),
+        (
+            [{"step": "ACCOUNT_SELECTED", "accountId": [other]}, {"step": "REDIRECT", "loginId": one}],
+            {"accountIds": [other]},
+        ),
+        ([redirect(one), redirect(one), redirect(other)], {"institution": "FlinksCapital"}),
+    ]
+    visitor = meet()
+    ready_at_once(visitor)
+    tab = visitor.arrive()
+
+    for messages, _ in forms:
+        visitor.open_connect(tab)
+        iframe_of(tab).evaluate("(all) => all.forEach((each) => parent.postMessage(each, '*'))", messages)
+        visitor.sees(tab, "ready")
+
+    assert visitor.posted() == [{"loginId": one} | expected for _, expected in forms]
+
+
+def test_what_is_no_event_of_connect_is_passed_over(meet: Meet) -> None:
+    visitor = meet()
+    tab = visitor.arrive()
+    visitor.open_connect(tab)
+    steps = len(visitor.heard(tab, "connect:step"))
+
+    for odd in ODD:
+        say(iframe_of(tab), odd)
+    say(iframe_of(tab), {"step": "APP_ONLINE"})
+    visitor.waits(tab, lambda: visitor.heard(tab, "connect:step")[-1] == {"step": "APP_ONLINE"}, "a real event")
+
+    assert len(visitor.heard(tab, "connect:step")) == steps + 1
+    assert visitor.posted() == []
+    assert visitor.said == []  # nor did anything go wrong
+
+
+@pytest.mark.parametrize("way", ["event", "address"])
+def test_once_posted_the_login_id_is_left_behind_nowhere(meet: Meet, way: str) -> None:
+    visitor = meet()
+    username, login_id = visitor.login()
+    if way == "event":
+        tab = visitor.arrive()
+        visitor.sign_in(tab, username)
+    else:
+        tab = visitor.arrive(f"&loginId={login_id}&institution=FlinksCapital&tag=mine&kept=1#kept")
+    visitor.sees(tab, "ready")
+
+    traces = visitor.traces(tab)
+
+    (ready,) = visitor.heard(tab, "connection:ready")
+    spellings = (login_id, login_id.replace("-", ""))
+    assert [each["loginId"] for each in visitor.posted()] == [login_id]  # it was there to be left behind
+    assert ready["connectionId"] in traces["events"]
+    assert "apiurl" not in traces["requests"]
+    assert [place for place, text in traces.items() if any(each in text for each in spellings)] == []
+    if way == "address":
+        assert tab.url.endswith("?lang=en&kept=1#kept")
+
+
+def test_a_landing_address_posts_once_whatever_is_reloaded(meet: Meet) -> None:
+    visitor = meet()
+    _, login_id = visitor.login()
+    tab = visitor.arrive(f"&LoginId={login_id}&institution=FlinksCapital")
+    visitor.sees(tab, "ready")
+
+    tab.reload()
+    visitor.sees(tab, "ready")
+
+    assert visitor.posted() == [{"loginId": login_id, "institution": "FlinksCapital"}]
+
+
+def test_a_session_that_connect_refuses_is_replaced(meet: Meet) -> None:
+    visitor = meet()
+    spoil_sessions(visitor, 1)
+    tab = visitor.arrive()
+
+    inside = visitor.open_connect(tab)
+
+    inside.get_by_role("button", name="I agree").wait_for()
+    steps = [each["step"] for each in visitor.heard(tab, "connect:step")]
+    assert steps == ["APP_MOUNTED", "TOKEN_INVALID", "APP_MOUNTED", "COMPONENT_LOAD_CONSENT"]
+    assert len(visitor.posted("/connect-sessions")) == 2
+
+
+def test_sessions_that_are_always_refused_are_given_up(meet: Meet) -> None:
+    visitor = meet()
+    spoil_sessions(visitor, 99)
+    tab = visitor.arrive()
+
+    tab.locator("#act").click()
+    visitor.sees(tab, "refused")
+
+    (error,) = visitor.heard(tab, "connect:error")
+    assert error["problem"]["type"] == "urn:flinks-landing:problem:session-refused"
+    assert len(visitor.posted("/connect-sessions")) == 3
+
+
+def test_an_access_token_that_has_expired_is_asked_for_anew(meet: Meet) -> None:
+    visitor = meet()
+    expired = visitor.live.stack.issuer.token(visitor.name, exp=1)
+    visitor.context.route("**/token?*", lambda route: route.fulfill(body=expired), times=1)
+
+    tab = visitor.arrive()
+
+    visitor.sees(tab, "start")
+    assert visitor.heard(tab, "connect:error") == []
+
+
+def test_a_busy_service_is_not_asked_again_before_it_said(meet: Meet) -> None:
+    visitor = meet()
+    tab = visitor.arrive()
+    tab.clock.install()
+    visitor.open_connect(tab)
+    answer_posts(visitor, 503, {"type": "urn:flinks-landing:problem:unavailable"}, {"Retry-After": "60"}, times=1)
+
+    with tab.expect_response(re.compile("/connections$")):
+        say(iframe_of(tab), redirect(a_login()))
+    tab.clock.fast_forward(50_000)
+    tab.wait_for_timeout(300)  # what must not happen gets its chance
+    early = len(visitor.posted())
+    tab.clock.fast_forward(20_000)
+
+    visitor.waits(tab, lambda: len(visitor.posted()) == 2, "the second try")
+    assert early == 1
+
+
+def ready_at_once(visitor: Visitor) -> None:
+    answer_posts(visitor, 202, READY, {})
+
+
+def answer_posts(visitor: Visitor, status: int, body: Any, headers: dict[str, str], times: int | None = None) -> None:
+    """Let POST /connections be answered so, by nobody."""
+    url = visitor.live.stack.outputs["ApiUrl"] + "/connections"
+    cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "retry-after"}
+
+    def answer(route: Route) -> None:
+        if route.request.method != "POST":
+            route.fallback()
+            return
+        route.fulfill(status=status, json=body, headers={**cors, **headers})
+
+    visitor.context.route(url, answer, times=times)
+
+
+def spoil_sessions(visitor: Visitor, how_many: int) -> None:
+    """Let Connect find the authorize tokens of the first sessions spent."""
+
+    def spoil(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        body["connectUrl"] = re.sub("authorizeToken=[^&]*", f"authorizeToken={uuid.uuid4()}", body["connectUrl"])
+        route.fulfill(response=answer, json=body)
+
+    visitor.context.route("**/connect-sessions", spoil, times=how_many)
