@@ -62,7 +62,7 @@ class Streams:
         for identifier in [*self._running]:
             running = self._running[identifier]
             mapping = mappings.get(identifier, (None, None, None))[2]
-            if mapping is None or not mapping["Enabled"] or MappingConfig.from_api(mapping) != running.config:
+            if mapping is None or not running.is_current:
                 running.stop()
             if running.has_ended:
                 self._checkpoints[identifier] = running.mapping.checkpoint
@@ -113,6 +113,13 @@ class _Running:
             thread.start()
 
     @property
+    def is_current(self) -> bool:
+        """Not disabled, deleted or changed meanwhile."""
+        mapping = self._mapping
+        enabled = mapping["Enabled"] and mapping["State"] != "Deleting"
+        return enabled and MappingConfig.from_api(mapping) == self.config
+
+    @property
     def has_ended(self) -> bool:
         """After `stop`, once the invocations under way have ended."""
         return not any(thread.is_alive() for thread in self._threads)
@@ -149,6 +156,8 @@ class _Running:
         return True
 
     def _invoke(self, event: dict[str, Any]) -> Answer:
+        if not self.is_current:
+            return Answer(reached=False)
         with request_scope(self._account, self._region):
             # In JSON there and back: what the function gets must not be the emulator's own objects.
             result = lambda_svc._execute_function(self._function(), json.loads(json.dumps(event)))
