@@ -43,6 +43,7 @@ class Stack:
         self.folder = folder
         self._say = say
         self._parts = ExitStack()
+        self._clients: dict[str, Any] = {}
         self.outputs: dict[str, str] = {}
 
     def start(self) -> Self:
@@ -133,7 +134,9 @@ class Stack:
 
     def client(self, service: str) -> Any:
         """A boto3 client for the emulator, with the rights of an administrator."""
-        return self.emulator.client(service)
+        if service not in self._clients:
+            self._clients[service] = self.emulator.client(service)
+        return self._clients[service]
 
     def description(self) -> dict[str, Any]:
         """What `.local/stack.json` tells whoever drives the stack from outside."""
