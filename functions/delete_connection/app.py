@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from landing import metrics, queues, trouble, wiring
 from landing.connection import timestamp
-from landing.erase import Ending, Outcome, TimeLeft, erase_all
+from landing.erase import Ending, Outcome, TimeLeft, erase_all, outcome_of
 from landing.metrics import Metric
 from landing.web import Body, Guid
 
@@ -137,7 +137,7 @@ def erase_due(records: list[dict[str, Any]], time_left: TimeLeft) -> dict[str, A
             logger.error("not a message of ours", messageId=record["messageId"])
             failed.append(record["messageId"])
             continue
-        (outcome,) = erase_all([partial(eraser.resume, hint, time_left)], threads=1)
+        outcome = outcome_of(partial(eraser.resume, hint, time_left))
         report(hint.connection_id, outcome)
         if isinstance(outcome, Exception):
             failed.append(record["messageId"])

@@ -488,13 +488,12 @@ def another_flinks(service: Service, monkeypatch: pytest.MonkeyPatch, url: str, 
 
 
 @pytest.mark.parametrize(
-    ("url", "customer_id"),
+    ("url", "customer_id", "second_delete"),
     [
-        pytest.param("http://127.0.0.1", "00000000-1111-2222-3333-444444444444", id="customer"),
-        pytest.param("https://elsewhere.example.com", Settings().customer_id, id="instance"),
+        pytest.param("http://127.0.0.1", "00000000-1111-2222-3333-444444444444", "INVALID_LOGIN", id="customer"),
+        pytest.param("https://elsewhere.example.com", Settings().customer_id, "text", id="instance"),
     ],
 )
-@pytest.mark.parametrize("second_delete", ["INVALID_LOGIN", "text"])
 def test_a_hundred_deletions_at_a_wrong_flinks_delete_nothing_and_page_ops(
     service: Service,
     erasing: Erasing,

@@ -13,7 +13,7 @@ Nobody sleeps: what must wait becomes a delayed message, and `resume_stalled` fi
 
 import random
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -352,13 +352,13 @@ def _when(moment: datetime | None) -> str | None:
 
 
 def erase_all(work: Iterable[Callable[[], Outcome]], threads: int) -> list[Outcome | Exception]:
-    """Do all of it side by side, so that one slow card holds up no other; an exception stands in its result's place."""
+    """Do all of it side by side, so that one slow card holds up no other; an exception stands in an outcome's place."""
     with ThreadPoolExecutor(threads) as pool:
-        return [_result(future) for future in [pool.submit(one) for one in work]]
+        return list(pool.map(outcome_of, work))
 
 
-def _result(future: Future[Outcome]) -> Outcome | Exception:
+def outcome_of(work: Callable[[], Outcome]) -> Outcome | Exception:
     try:
-        return future.result()
+        return work()
     except Exception as error:  # noqa: BLE001 - the handler logs it and answers for this one connection
         return error
