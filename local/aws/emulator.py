@@ -15,7 +15,7 @@ from ministack import app as ministack
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from local.aws import http_api_rules, iam_rules, template_rules
+from local.aws import http_api_rules, iam_rules, queues, template_rules
 from local.aws.functions import Deployed, Functions
 from local.aws.streams import Streams
 
@@ -34,6 +34,7 @@ class Emulator:
         self._functions = Functions(lambda_python, folder, url)
         iam_rules.install()
         http_api_rules.install()
+        queues.install()
         template_rules.install()
         lambda_svc._execute_function_warm = self._execute
         self._streams = Streams(url)
