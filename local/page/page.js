@@ -12,22 +12,13 @@ const known = new Map(); // connections by id
 let onStage; // the id of one
 let goOn; // what the button does
 
-function bankOf(connection) {
-  return connection?.institution?.replace(/([a-z])([A-Z])/g, "$1 $2") ?? words.bank;
-}
-
-function fill(sentence, word) {
-  const filled = sentence.replace("{0}", word);
-  return filled[0].toUpperCase() + filled.slice(1);
-}
-
 function show(state, connection, act = start) {
   const [title, sentence, button = connection?.action === "reconnect" ? words.reconnect : ""] = words.states[state];
   const before = document.activeElement;
   const left = find("stage").dataset.state === "connecting" && before === document.body; // was in the iframe
   find("stage").dataset.state = state;
   find("title").textContent = document.title = title;
-  const said = fill(words.reasons[connection?.reason] ?? sentence, bankOf(connection));
+  const said = `${connection?.message[language] ?? ""} ${sentence}`.trim();
   if (find("sentence").textContent !== said) find("sentence").textContent = said; // a live region: say it once
   find("facts").textContent = connection ? facts(connection) : "";
   find("act").textContent = button;
@@ -37,11 +28,15 @@ function show(state, connection, act = start) {
   if (left || !before.checkVisibility()) find("title").focus(); // what had the focus is gone
 }
 
+function bankOf({ institution }) {
+  return institution?.replace(/([a-z])([A-Z])/g, "$1 $2") ?? words.bank;
+}
+
 function facts(connection) {
   const time = new Date(connection.updatedAt).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
-  const said = words.updated.replace("{0}", time);
-  const wanted = connection.action === "contact_support";
-  return wanted ? `${words.reference.replace("{0}", connection.connectionId)} · ${said}` : said;
+  const parts = [bankOf(connection), words.updated.replace("{0}", time)];
+  if (connection.action === "contact_support") parts.unshift(words.reference.replace("{0}", connection.connectionId));
+  return parts.join(" · ");
 }
 
 function showConnection(connection) {
@@ -54,20 +49,18 @@ function showOthers() {
   const others = [...known.values()].filter((each) => each.connectionId !== onStage);
   find("others").hidden = others.length === 0;
   find("list").replaceChildren(...others.map((each) => {
-    const item = document.createElement("li");
-    const text = document.createElement("span");
-    const bank = Object.assign(document.createElement("strong"), { textContent: fill("{0}", bankOf(each)) });
-    const status = Object.assign(document.createElement("small"), { textContent: `${words.status[each.status]} · ${facts(each)}` });
-    text.append(bank, status);
-    item.append(text);
-    if (each.action === "reconnect") {
-      const button = Object.assign(document.createElement("button"), { type: "button", className: "quiet", textContent: words.reconnect });
-      button.setAttribute("aria-label", `${words.reconnect} (${bankOf(each)})`);
-      button.addEventListener("click", start);
-      item.append(button);
-    }
-    return item;
+    const text = make("span", {}, make("strong", {}, words.status[each.status]), make("small", {}, facts(each)));
+    if (each.action !== "reconnect") return make("li", {}, text);
+    const button = make("button", { type: "button", className: "quiet", onclick: start }, words.reconnect);
+    button.setAttribute("aria-label", `${words.reconnect}: ${bankOf(each)}`);
+    return make("li", {}, text, button);
   }));
+}
+
+function make(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
 }
 
 function showProblem({ problem, retry }) {

@@ -38,7 +38,7 @@ def test_a_person_gets_from_the_first_click_to_her_accounts(meet: Meet, live: Li
     assert [account["Title"] for account in data["Accounts"]] == ["Savings CAD", "Visa Horizon"]
     assert [account["Id"] for account in data["Accounts"]] == posted["accountIds"]
     expect(tab.get_by_role("heading", level=1)).to_have_text("You are connected")
-    expect(tab.get_by_role("status")).to_contain_text("Flinks Capital")
+    expect(tab.get_by_role("status")).to_have_text("Your accounts have been collected.")
     assert [each["step"] for each in visitor.heard(tab, "connect:step")] == [
         "APP_MOUNTED",
         "COMPONENT_LOAD_CONSENT",
@@ -106,9 +106,7 @@ def test_a_person_who_must_reconnect_sees_what_to_do_and_can_do_it(meet: Meet, l
     visitor.sees(tab, "ready")
 
     row = live.row(connection_id)
-    assert sentence == (
-        "Flinks Capital no longer accepts your password. Please connect again with the one you use now."
-    )
+    assert sentence == "Your bank no longer accepts the password you gave. Please connect again."
     assert button == "Connect again"
     assert (row.status, row.generation) == ("ready", 2)
     assert tab.locator("#others").is_hidden()
