@@ -7,36 +7,9 @@ from typing import Any
 import pytest
 
 from landing import wiring
-from tests.world.service import BUCKET, TABLE, TEMPLATE, Service, _stream_mapping
+from tests.world.service import BUCKET, TABLE, Service, _stream_mapping
 from tests.world.world import StreamDelivery
 
-MAPPING: dict[str, Any] = (
-    _stream_mapping("PublishEventsFunction")
-    if "PublishEventsFunction" in TEMPLATE
-    else {
-        "StartingPosition": "TRIM_HORIZON",
-        "BatchSize": 100,
-        "MaximumBatchingWindowInSeconds": 1,
-        "FilterCriteria": {
-            "Filters": [
-                {
-                    "Pattern": json.dumps(
-                        {
-                            "eventName": ["INSERT", "MODIFY"],
-                            "dynamodb": {
-                                "NewImage": {"status": {"S": ["ready", "action_required", "failed", "deleted"]}}
-                            },
-                        }
-                    )
-                }
-            ]
-        },
-        "FunctionResponseTypes": ["ReportBatchItemFailures"],
-        "BisectBatchOnFunctionError": True,
-        "MaximumRetryAttempts": -1,
-        "MaximumRecordAgeInSeconds": 82800,
-    }
-)
 BUS, REFUSED = "flinks-landing-test", "announcement-failures"
 
 
@@ -79,5 +52,6 @@ def audience_of(service: Service, monkeypatch: pytest.MonkeyPatch) -> Audience:
     monkeypatch.setenv("DROP_BUCKET", BUCKET)
     monkeypatch.setenv("ANNOUNCEMENT_FAILURES_URL", world.sqs.create_queue(QueueName=REFUSED)["QueueUrl"])
     wiring.reset()
-    mapping = world.on_stream(TABLE, lambda event: service.call("publish_events", event), **MAPPING)
+    handler = lambda event: service.call("publish_events", event)  # noqa: E731 - reads as what it is
+    mapping = world.on_stream(TABLE, handler, **_stream_mapping("PublishEventsFunction"))
     return Audience(service, mapping)
