@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from landing.announcements import KINDS
 from landing.connection import Status
 from tests.world.audience import Audience, audience_of
+from tests.world.erasing import with_erasing
 from tests.world.service import BUCKET, TABLE, Service, http_event
 
 SOON, AN_HOUR = timedelta(minutes=5), timedelta(hours=1)
+EVENTS = Path(__file__).parents[2] / "events"
 
 
 @pytest.fixture
@@ -87,12 +90,15 @@ def test_a_generation_that_was_given_up_is_announced(service: Service, audience:
     assert (told["status"], told["reason"], told["action"]) == ("failed", "timed_out", "contact_support")
 
 
-def test_a_deletion_is_announced_and_names_no_owner(service: Service, audience: Audience) -> None:
+def test_a_deletion_is_announced_and_names_no_owner(
+    service: Service, audience: Audience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    erasing = with_erasing(service, monkeypatch)
     connection_id = service.connect_and_post()
     service.settle()
 
-    set_status(service, connection_id, Status.DELETED)
-    service.settle()
+    erasing.erase(connection_id)
+    erasing.settle()
 
     assert audience.of(connection_id) == ["1 ready", "1 deleted"]
     assert audience.entries[-1]["DetailType"] == "Connection Deleted"
@@ -139,19 +145,32 @@ def test_what_a_later_generation_superseded_is_not_announced(service: Service, a
     assert audience.of(connection_id) == ["3 ready"]
 
 
-@pytest.mark.parametrize("erased", [Status.DELETING, Status.DELETED])
 def test_of_a_deleted_connection_only_its_deletion_is_announced(
-    service: Service, audience: Audience, erased: Status
+    service: Service, audience: Audience, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    erasing = with_erasing(service, monkeypatch)
     audience.mapping.enabled = False
     connection_id = service.connect_and_post()
     service.settle()
-    set_status(service, connection_id, erased)
+    erasing.erase(connection_id)
+    erasing.settle()
+
+    audience.mapping.enabled = True
+    service.settle()
+
+    assert audience.of(connection_id) == ["1 deleted"]
+
+
+def test_while_a_connection_is_being_erased_nothing_of_it_is_announced(service: Service, audience: Audience) -> None:
+    audience.mapping.enabled = False
+    connection_id = service.connect_and_post()
+    service.settle()
+    set_status(service, connection_id, Status.DELETING)
 
     audience.mapping.enabled = True
     service.world.run(SOON)
 
-    assert audience.of(connection_id) == (["1 deleted"] if erased is Status.DELETED else [])
+    assert audience.heard == []
 
 
 def test_of_a_connection_that_is_no_longer_there_nothing_is_announced(service: Service, audience: Audience) -> None:
@@ -412,3 +431,15 @@ def test_every_event_is_as_its_contract_says(service: Service, audience: Audienc
     assert len(audience.heard) == 3
     for told in audience.heard:
         KINDS[Status(told["status"])].model_validate(told)
+
+
+@pytest.mark.parametrize("sample", sorted(EVENTS.glob("publish_events.*.json")), ids=lambda path: path.stem)
+def test_the_sample_events_are_what_a_stream_delivers(service: Service, audience: Audience, sample: Path) -> None:
+    event = json.loads(sample.read_text())
+    last = event["Records"][-1]["dynamodb"]["NewImage"]
+    service.world.dynamodb.put_item(TableName=TABLE, Item=last)
+
+    answer = service.call("publish_events", event)
+
+    assert answer == {"batchItemFailures": []}
+    assert audience.of(last["connectionId"]["S"]) == [f"{last['generation']['N']} {last['status']['S']}"]
