@@ -12,6 +12,7 @@ PYTHON ?= $(shell for c in python3.13 python3 "$$HOME"/.pyenv/versions/3.13.*/bi
   && "$$c" -c 'import sys; print(sys.executable)' && break; done)
 VENVS := .venvs
 UV := $(VENVS)/tools/bin/uv
+PYTEST := $(VENVS)/test/bin/pytest -m "not long"
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 say = @printf '%s\n' "$(1)"
@@ -63,7 +64,15 @@ lint: $(VENVS)/test/.installed ## ruff and mypy --strict
 
 .PHONY: test
 test: setup lint ## everything that must pass: lint, types, all suites
-	$(VENVS)/test/bin/pytest
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target suite-in-memory suite-on-stack
+
+.PHONY: suite-in-memory suite-on-stack
+suite-in-memory:
+	@echo "== tests in memory and virtual time"
+	$(PYTEST) tests/unit tests/chaos
+suite-on-stack:
+	@echo "== tests on the local stack, and in a browser where there is one"
+	$(PYTEST) tests/integration tests/browser
 
 .PHONY: contracts
 contracts: $(VENVS)/test/.installed ## write docs/contracts/ from the models of the events
