@@ -1,0 +1,123 @@
+"""The restore script, on moto: what was lost comes back, what was erased does not."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+SCRIPT = Path(__file__).resolve().parents[2] / "docs/operations/restore.py"
+TABLE, SIDE, BUCKET = "connections", "connections-side", "drops"
+
+
+@pytest.fixture(scope="module")
+def script() -> Any:
+    spec = importlib.util.spec_from_file_location("restore", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        dynamodb, s3 = boto3.client("dynamodb", region_name="us-east-1"), boto3.client("s3", region_name="us-east-1")
+        make_table(dynamodb, TABLE)
+        s3.create_bucket(Bucket=BUCKET)
+        yield dynamodb, s3
+
+
+def make_table(dynamodb: Any, name: str, *items: dict[str, Any]) -> None:
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "connectionId", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "connectionId", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    dynamodb.update_continuous_backups(
+        TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    for item in items:
+        dynamodb.put_item(TableName=name, Item=item)
+
+
+def give_receipt(s3: Any, connection_id: str) -> None:
+    s3.put_object(Bucket=BUCKET, Key=f"receipts/v1/{connection_id}.json", Body=b"{}")
+
+
+def row(connection_id: str, status: str = "ready") -> dict[str, Any]:
+    return {"connectionId": {"S": connection_id}, "status": {"S": status}, "generation": {"N": "1"}}
+
+
+def ids(dynamodb: Any) -> set[str]:
+    return {item["connectionId"]["S"] for item in dynamodb.scan(TableName=TABLE)["Items"]}
+
+
+def test_lost_rows_come_back_and_erased_ones_do_not(aws: tuple[Any, Any], script: Any) -> None:
+    dynamodb, s3 = aws
+    make_table(dynamodb, SIDE, row("con_lost"), row("con_there"), row("con_erased"))
+    dynamodb.put_item(TableName=TABLE, Item=row("con_there", "deleting"))
+    give_receipt(s3, "con_erased")
+
+    fates = script.copy_back(dynamodb, TABLE, SIDE, script.erased_ids(s3, BUCKET), dry_run=False)
+
+    there = dynamodb.get_item(TableName=TABLE, Key={"connectionId": {"S": "con_there"}})["Item"]
+    assert fates == {"restored": 1, "alreadyThere": 1, "erased": 1}
+    assert ids(dynamodb) == {"con_lost", "con_there"}
+    assert there["status"] == {"S": "deleting"}
+
+
+def test_a_dry_run_copies_nothing(aws: tuple[Any, Any], script: Any) -> None:
+    dynamodb, _ = aws
+    make_table(dynamodb, SIDE, row("con_lost"), row("con_there"))
+    dynamodb.put_item(TableName=TABLE, Item=row("con_there"))
+
+    fates = script.copy_back(dynamodb, TABLE, SIDE, set(), dry_run=True)
+
+    assert fates == {"restored": 1, "alreadyThere": 1, "erased": 0}
+    assert ids(dynamodb) == {"con_there"}
+
+
+def test_a_tombstone_is_not_brought_back(aws: tuple[Any, Any], script: Any) -> None:
+    dynamodb, _ = aws
+    make_table(dynamodb, SIDE, row("con_erased", "deleted"))
+
+    fates = script.copy_back(dynamodb, TABLE, SIDE, set(), dry_run=False)
+
+    assert (fates["erased"], ids(dynamodb)) == (1, set())
+
+
+def test_the_side_table_is_made_and_goes(aws: tuple[Any, Any], script: Any) -> None:
+    dynamodb, s3 = aws
+    dynamodb.put_item(TableName=TABLE, Item=row("con_there"))
+
+    fates = script.restore(dynamodb, s3, TABLE, BUCKET, None, dry_run=False)
+
+    assert fates == {"restored": 0, "alreadyThere": 1, "erased": 0}
+    assert dynamodb.list_tables()["TableNames"] == [TABLE]
+
+
+def test_the_side_table_goes_even_when_copying_fails(aws: tuple[Any, Any], script: Any) -> None:
+    dynamodb, s3 = aws
+
+    with pytest.raises(s3.exceptions.NoSuchBucket):
+        script.restore(dynamodb, s3, TABLE, "no-such-bucket", None, dry_run=False)
+
+    assert dynamodb.list_tables()["TableNames"] == [TABLE]
+
+
+def test_a_side_table_that_was_left_behind_is_not_believed(aws: tuple[Any, Any], script: Any) -> None:
+    dynamodb, s3 = aws
+    make_table(dynamodb, SIDE, row("con_of_last_time"))
+
+    script.restore(dynamodb, s3, TABLE, BUCKET, None, dry_run=False)
+
+    assert ids(dynamodb) == set()
+    assert dynamodb.list_tables()["TableNames"] == [TABLE]
