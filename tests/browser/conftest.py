@@ -38,14 +38,15 @@ def meet(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Meet]:
     """Make a Visitor; keyword arguments are those of a browser context, and `language`."""
     # Asked for here, so that a run without a browser does not start a stack to skip its tests.
     live: LiveService = request.getfixturevalue("live")
-    contexts = []
+    met: list[Visitor] = []
 
     def one(language: str = "en", **options: Any) -> Visitor:
         context = browser.new_context(**options)
         context.set_default_timeout(15_000)
-        contexts.append(context)
-        return Visitor(context, live, language)
+        met.append(Visitor(context, live, language))
+        return met[-1]
 
     yield one
-    for context in contexts:
-        context.close()
+    for visitor in met:
+        visitor.context.close()
+    assert [error for visitor in met for error in visitor.broke] == []

@@ -29,7 +29,8 @@ class Visitor:
         self.name = f"visitor-{uuid.uuid4().hex[:12]}"
         self.context = context
         self.live = live
-        self.said: list[str] = []  # on the console, exceptions included
+        self.said: list[str] = []  # on the console
+        self.broke: list[str] = []  # exceptions that nothing caught
         self.requests: list[Request] = []
         self._address = f"{live.stack.page.url}?lang={language}"
         self._language = language
@@ -44,7 +45,7 @@ class Visitor:
         self.said.append(message.text)
 
     def _note_error(self, error: WebError) -> None:
-        self.said.append(str(error.error))
+        self.broke.append(str(error.error))
 
     def _count(self, request: Request) -> None:
         self.requests.append(request)
@@ -121,7 +122,7 @@ class Visitor:
                 tab.evaluate("[...document.querySelectorAll('input, select')].map((field) => field.value)"),
             ],
             "events": tab.evaluate("heard"),
-            "console": self.said,
+            "console": self.said + self.broke,
             "requests": heads,
         }
         return {place: json.dumps(content).lower() for place, content in found.items()}
