@@ -136,6 +136,8 @@ def _check_step(step: Any) -> None:
     name, times = fault_name(step), step.get("times", 1)
     if name not in CATALOGUE:
         raise ValueError(f"there is no fault {name!r}")
+    if name == "without" and not isinstance(step.get("member"), str):
+        raise ValueError("member says without which member")
     if times != "forever" and (type(times) is not int or times < 1):
         raise ValueError('times is a whole number from 1, or "forever"')
 

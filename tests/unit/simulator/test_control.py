@@ -249,6 +249,7 @@ def test_a_reset_forgets_everything_but_settings_and_clock(bank: Bank, control: 
         ("POST", "/cards", {"username": "u", "persona": "nobody"}, 404),
         ("POST", "/cards", [], 400),
         ("POST", "/faults", {"fault": "nonsense"}, 400),
+        ("POST", "/faults", {"fault": "without"}, 400),
         ("POST", "/clock", {}, 400),
     ],
 )
