@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 from landing.connection import Action
 from landing.flinks import NO_ERROR, Answer, Call
+from landing.metrics import Metric
 from landing.wire import Fault
 
 
@@ -48,43 +49,43 @@ class Verdict:
     kind: Kind
     reason: str
     action: Action = Action.NONE
-    metric: str | None = None
+    metric: Metric | None = None
 
 
-def _later(reason: str, metric: str | None = None) -> Verdict:
+def _later(reason: str, metric: Metric | None = None) -> Verdict:
     return Verdict(Kind.RETRY, reason, Action.WAIT, metric)
 
 
 def _user(reason: str) -> Verdict:
-    return Verdict(Kind.RECONNECT, reason, Action.RECONNECT, "UserMustReconnect")
+    return Verdict(Kind.RECONNECT, reason, Action.RECONNECT, Metric.USER_MUST_RECONNECT)
 
 
 GO_ON = Verdict(Kind.CONTINUE, "authorized")
 READY = Verdict(Kind.READY, "answered")
 PENDING = Verdict(Kind.PENDING, "flinks_processing", Action.WAIT)
 SESSION = Verdict(Kind.REAUTHORIZE, "flinks_session_ended", Action.WAIT)
-REFUSED = Verdict(Kind.REAUTHORIZE, "flinks_refused_session", Action.WAIT, "FlinksSessionRefused")
+REFUSED = Verdict(Kind.REAUTHORIZE, "flinks_refused_session", Action.WAIT, Metric.FLINKS_SESSION_REFUSED)
 BUSY = _later("login_busy_at_flinks")
-SLOWER = _later("flinks_throttles", "FlinksThrottled")
-BANK = _later("bank_unavailable", "BankUnavailable")
-DOWN = _later("flinks_unavailable", "FlinksUnavailable")
-ODD = _later("flinks_answer_not_understood", "FlinksAnswerNotUnderstood")
+SLOWER = _later("flinks_throttles", Metric.FLINKS_THROTTLED)
+BANK = _later("bank_unavailable", Metric.BANK_UNAVAILABLE)
+DOWN = _later("flinks_unavailable", Metric.FLINKS_UNAVAILABLE)
+ODD = _later("flinks_answer_not_understood", Metric.FLINKS_ANSWER_NOT_UNDERSTOOD)
 USERNAME = _user("bank_username_refused")
 PASSWORD = _user("bank_password_refused")
 QUESTION = _user("bank_asks_security_question")
 ATTENTION = _user("bank_needs_attention")
 DISABLED = _user("bank_login_disabled")
 EMPTY = _user("bank_has_no_transactions")
-UNKNOWN = Verdict(Kind.RECONNECT, "login_unknown_at_flinks", Action.RECONNECT, "LoginUnknownAtFlinks")
-STOP = Verdict(Kind.STOP, "flinks_refused_request", Action.CONTACT_SUPPORT, "FlinksRefusedRequest")
-TOO_LARGE = Verdict(Kind.STOP, "flinks_answer_too_large", Action.CONTACT_SUPPORT, "FlinksAnswerTooLarge")
-OURS = Verdict(Kind.OUR_CREDENTIALS, "service_misconfigured", Action.WAIT, "OurCredentialsRefused")
+UNKNOWN = Verdict(Kind.RECONNECT, "login_unknown_at_flinks", Action.RECONNECT, Metric.LOGIN_UNKNOWN_AT_FLINKS)
+STOP = Verdict(Kind.STOP, "flinks_refused_request", Action.CONTACT_SUPPORT, Metric.FLINKS_REFUSED_REQUEST)
+TOO_LARGE = Verdict(Kind.STOP, "flinks_answer_too_large", Action.CONTACT_SUPPORT, Metric.FLINKS_ANSWER_TOO_LARGE)
+OURS = Verdict(Kind.OUR_CREDENTIALS, "service_misconfigured", Action.WAIT, Metric.OUR_CREDENTIALS_REFUSED)
 DELETED = Verdict(Kind.DELETED, "deleted_at_flinks")
 GONE = Verdict(Kind.GONE, "login_unknown_at_flinks")
 
-ANOTHER_LOGIN = Verdict(Kind.QUARANTINE, "another_login", Action.CONTACT_SUPPORT, "Quarantined")
-ANOTHER_OWNER = Verdict(Kind.QUARANTINE, "ownership_mismatch", Action.RECONNECT, "Quarantined")
-OWNER_UNPROVEN = Verdict(Kind.QUARANTINE, "ownership_unproven", Action.RECONNECT, "Quarantined")
+ANOTHER_LOGIN = Verdict(Kind.QUARANTINE, "another_login", Action.CONTACT_SUPPORT, Metric.QUARANTINED)
+ANOTHER_OWNER = Verdict(Kind.QUARANTINE, "ownership_mismatch", Action.RECONNECT, Metric.QUARANTINED)
+OWNER_UNPROVEN = Verdict(Kind.QUARANTINE, "ownership_unproven", Action.RECONNECT, Metric.QUARANTINED)
 """The quarantines, for who compares login and owner; here, so that all verdicts are in one place."""
 
 # Rows are written out, so that no cell goes unsaid. The columns are the calls, in the order of `Call`:
