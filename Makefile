@@ -30,6 +30,12 @@ platform:
 	  echo "No CPython 3.13 found. Put python3.13 on PATH, or name one: make PYTHON=/path/to/python3.13 ..." >&2; exit 2
 	fi
 
+# What AWS is built for: functions, layer and the template's parameter all follow this one.
+ARCHITECTURE ?= arm64
+CONFIG ?= default
+SAMCONFIG ?= samconfig.toml
+SAM ?= $(VENVS)/sam/bin/sam
+
 # One virtual environment per requirements file; a stamp is newer than its file when it is installed.
 $(VENVS)/tools/.installed: requirements/tools.txt | platform
 	$(call say,== setup: tools)
@@ -73,6 +79,37 @@ suite-in-memory:
 suite-on-stack:
 	@echo "== tests on the local stack, and in a browser where there is one"
 	$(PYTEST) tests/integration tests/browser
+
+.PHONY: test-long
+test-long: setup ## what takes long: the tests marked `long`
+	$(VENVS)/test/bin/pytest -m long
+
+AWS_TOOLS := $(foreach e,tools sam stack,$(VENVS)/$(e)/.installed)
+OPERATIONS := $(VENVS)/stack/bin/python docs/operations
+
+.PHONY: build
+build: $(AWS_TOOLS) ## build functions and layer for AWS (ARCHITECTURE=arm64 or x86_64)
+	@case "$(ARCHITECTURE)" in
+	  arm64) machine=aarch64 ;;
+	  x86_64) machine=x86_64 ;;
+	  *) echo "ARCHITECTURE=$(ARCHITECTURE) is none of Lambda's: arm64 or x86_64." >&2; exit 2 ;;
+	esac
+	tools="$$PWD/$(VENVS)/tools/bin"
+	export LAMBDA_PLATFORM="$${machine}-manylinux_2_28" UV="$$tools/uv" PYTHON="$$tools/python" PATH="$$tools:$$PATH" SAM_CLI_TELEMETRY=0
+	$(SAM) build --config-file "$(abspath $(SAMCONFIG))" --config-env "$(CONFIG)" --parameter-overrides "Architecture=$(ARCHITECTURE)"
+
+.PHONY: deploy
+deploy: $(AWS_TOOLS) ## build, then create or update the stack of samconfig.toml (CONFIG=default or prod)
+	@parameters="$$($(OPERATIONS)/samconfig.py "$(CONFIG)" --file "$(SAMCONFIG)" --architecture "$(ARCHITECTURE)")"
+	$(MAKE) --no-print-directory build
+	mapfile -t parameters <<<"$$parameters"
+	SAM_CLI_TELEMETRY=0 $(SAM) deploy --config-file "$(abspath $(SAMCONFIG))" --config-env "$(CONFIG)" --parameter-overrides "$${parameters[@]}"
+
+.PHONY: destroy
+destroy: $(AWS_TOOLS) ## remove a dev stack and all its data, for ever (CONFIG=default; CONFIRM=the stack's name)
+	@stack="$$($(OPERATIONS)/samconfig.py "$(CONFIG)" --file "$(SAMCONFIG)")"
+	mapfile -t stack <<<"$$stack"
+	$(OPERATIONS)/destroy.py "$${stack[0]}" --region "$${stack[1]}" $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 .PHONY: contracts
 contracts: $(VENVS)/test/.installed ## write docs/contracts/ from the models of the events

@@ -1,0 +1,208 @@
+"""Remove a dev stack and all that it would leave behind, people's data included: `destroy.py --help`.
+
+The stack goes first, so that nobody writes any more; then what it retains: the bucket with every version, the table,
+the keys. CloudFormation remembers for 90 days what a deleted stack retained: a run that was cut off can be repeated.
+"""
+
+# ruff: noqa: INP001 - a script, no package
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError, WaiterError
+
+KEY_WINDOW_DAYS = 7
+"""The shortest that KMS allows: so long can a key be saved by `kms cancel-key-deletion`."""
+
+OFTEN = {"Delay": 5, "MaxAttempts": 720}
+
+type Client = Callable[[str], Any]
+
+
+class Refused(Exception):
+    """Nothing was removed; the message says why."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something that outlives its stack, as CloudFormation knows it."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{SAID[self.kind]} {self.name}"
+
+
+BUCKET, TABLE, KEY = "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key"
+SAID = {BUCKET: "bucket, with every version,", TABLE: "table", KEY: f"key (in {KEY_WINDOW_DAYS} days)"}
+"""In the order of removal: while a key is there, what it protects can still be read."""
+
+
+def destroy(client: Client, name: str, confirm: Callable[[], str]) -> None:
+    """Remove the stack `name`, once `confirm` gives that name. Raises Refused, ClientError or WaiterError."""
+    cloudformation = client("cloudformation")
+    stacks = dev_stacks(cloudformation, name)
+    live = [stack["StackId"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"]
+    kept = [each for stack in stacks for each in kept_by(cloudformation, stack) if is_there(client, each)]
+    if not live and not kept:
+        say(f"Nothing is left of {name}.")
+        return
+    say("To be removed, for ever:")
+    for line in [*(f"stack {name}" for _ in live), *kept]:
+        say(f"  {line}")
+    if confirm() != name:
+        raise Refused("Nothing was removed: that is not the stack's name.")
+    for each in kept:
+        if each.kind == TABLE:
+            say(f"deletion protection off: {each.name}")
+            unprotect(client("dynamodb"), each.name)
+    for stack_id in live:
+        say(f"deleting the stack {name} (some minutes)")
+        delete_stack(cloudformation, stack_id)
+    for kind in SAID:
+        for each in kept:
+            if each.kind == kind:
+                say(f"removing the {each}")
+                REMOVE[kind](client, each.name)
+    say(f"{name} is gone.")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+# --- what there is
+
+
+def dev_stacks(cloudformation: Any, name: str) -> list[dict[str, Any]]:
+    """The stack, and the deleted ones that had its name. Raises Refused unless what is there is dev."""
+    pages = cloudformation.get_paginator("list_stacks").paginate()
+    ids = [stack["StackId"] for page in pages for stack in page["StackSummaries"] if stack["StackName"] == name]
+    if not ids:
+        raise Refused(f"There is no stack {name}, and was none in the last 90 days.")
+    stacks = [cloudformation.describe_stacks(StackName=id_)["Stacks"][0] for id_ in ids]
+    for stack in stacks:
+        environment = environment_of(stack)
+        if stack["StackStatus"] != "DELETE_COMPLETE" and environment != "dev":
+            raise Refused(f"{name} has Environment={environment}: only a dev stack is destroyed by a command.")
+    dev = [stack for stack in stacks if environment_of(stack) == "dev"]
+    if not dev:
+        raise Refused(f"{name} was no dev stack: what it retained stays.")
+    return dev
+
+
+def environment_of(stack: dict[str, Any]) -> str | None:
+    told = {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+    return told.get("Environment")
+
+
+def kept_by(cloudformation: Any, stack: dict[str, Any]) -> list[Kept]:
+    """What the stack will retain, or has retained; some of it may be gone by now."""
+    found: list[dict[str, Any]] = []
+    if stack["StackStatus"] != "DELETE_COMPLETE":
+        pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack["StackId"])
+        found += [each for page in pages for each in page["StackResourceSummaries"]]
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack["StackId"])
+    events = (each for page in pages for each in page["StackEvents"])
+    found += [each for each in events if each.get("ResourceStatus") == "DELETE_SKIPPED"]
+    kept = (Kept(each["ResourceType"], each.get("PhysicalResourceId", "")) for each in found)
+    return list(dict.fromkeys(each for each in kept if each.kind in SAID and each.name))
+
+
+def is_there(client: Client, kept: Kept) -> bool:
+    try:
+        if kept.kind == BUCKET:
+            client("s3").head_bucket(Bucket=kept.name)
+        elif kept.kind == TABLE:
+            client("dynamodb").describe_table(TableName=kept.name)
+        else:
+            key = client("kms").describe_key(KeyId=kept.name)["KeyMetadata"]
+            return bool(key["KeyState"] != "PendingDeletion")
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"404", "NoSuchBucket", "ResourceNotFoundException", "NotFoundException"}:
+            return False
+        raise
+    return True
+
+
+# --- one step each, safe to repeat
+
+
+def unprotect(dynamodb: Any, table: str) -> None:
+    if dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+
+
+def delete_stack(cloudformation: Any, stack_id: str) -> None:
+    cloudformation.delete_stack(StackName=stack_id)
+    try:
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig=OFTEN)
+    except WaiterError:
+        for reason in reasons(cloudformation, stack_id):
+            say(f"  {reason}")
+        raise
+
+
+def reasons(cloudformation: Any, stack_id: str) -> Iterable[str]:
+    """Why resources could not be deleted, such as a policy that a consumer's role still holds."""
+    for event in cloudformation.describe_stack_events(StackName=stack_id)["StackEvents"]:
+        if event["ResourceStatus"] == "DELETE_FAILED":
+            yield f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'failed')}"
+
+
+def remove_bucket(client: Client, name: str) -> None:
+    s3 = client("s3")
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+        listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        versions = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in listed]
+        if versions:
+            s3.delete_objects(Bucket=name, Delete={"Objects": versions, "Quiet": True})
+    s3.delete_bucket(Bucket=name)  # which S3 refuses while a version is left
+
+
+def remove_table(client: Client, name: str) -> None:
+    dynamodb = client("dynamodb")
+    if dynamodb.describe_table(TableName=name)["Table"]["TableStatus"] != "DELETING":
+        # AWS would keep a backup of a table that could be restored, for 35 days more.
+        off = {"PointInTimeRecoveryEnabled": False}
+        dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=off)
+        dynamodb.delete_table(TableName=name)
+    dynamodb.get_waiter("table_not_exists").wait(TableName=name, WaiterConfig=OFTEN)
+
+
+def remove_key(client: Client, name: str) -> None:
+    client("kms").schedule_key_deletion(KeyId=name, PendingWindowInDays=KEY_WINDOW_DAYS)
+
+
+REMOVE: dict[str, Callable[[Client, str], None]] = {BUCKET: remove_bucket, TABLE: remove_table, KEY: remove_key}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("stack", help="the name of a stack with Environment=dev")
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--confirm", metavar="NAME", help="the stack's name again, where nobody can be asked")
+    asked = parser.parse_args()
+    session = boto3.Session(region_name=asked.region)
+    make: Any = session.client  # its overloads want the name of a service, not a string
+
+    def confirm() -> str:
+        return str(asked.confirm) if asked.confirm is not None else input("Type the stack's name to go on: ").strip()
+
+    try:
+        destroy(cache(make), asked.stack, confirm)
+    except Refused as refusal:
+        sys.exit(str(refusal))
+    except EOFError:
+        sys.exit("Nothing was removed: nobody there to ask. Name the stack by CONFIRM.")
+
+
+if __name__ == "__main__":
+    main()
