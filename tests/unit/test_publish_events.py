@@ -183,13 +183,15 @@ def test_of_a_connection_that_is_no_longer_there_nothing_is_announced(service: S
     service.settle()
 
     assert audience.heard == []
+    assert [call.error for call in service.world.invocations if call.error] == []
 
 
-def test_the_table_is_asked_and_not_an_index_that_lags(service: Service, audience: Audience) -> None:
+def test_the_table_is_asked_for_what_is_true_now(service: Service, audience: Audience) -> None:
     service.world.tables[TABLE].lag = 30
     audience.mapping.enabled = False
     connection_id = service.connect_and_post()
     service.settle()
+    service.world.run(SOON)
     set_status(service, connection_id, Status.DELETING)
 
     audience.mapping.enabled = True

@@ -166,9 +166,8 @@ def announcement_of(row: Connection, bucket: str) -> Announcement | None:
         "generation": row.generation,
         "occurred_at": timestamp(row.updated_at),
         "correlation_id": row.correlation_id,
+        "owner": row.owner,  # which a deletion has no room for
     }
-    if row.status is not Status.DELETED:
-        said["owner"] = row.owner
     if row.status is Status.READY:
         said["drop"] = DropLocation.model_validate({"bucket": bucket, **vars(row.drop)}) if row.drop else None
     if row.status in (Status.ACTION_REQUIRED, Status.FAILED):
