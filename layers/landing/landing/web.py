@@ -122,7 +122,7 @@ def owner(event: Event) -> str:
 def body[M: BaseModel](event: Event, model: type[M]) -> M:
     """The JSON body as `model`. Raises Problem 400, 413, 415 or 422."""
     media_type = event["headers"].get("content-type", "").strip()
-    if not re.fullmatch(r'application/json(\s*;\s*charset="?utf-8"?)?', media_type, re.IGNORECASE):
+    if not re.fullmatch(r'application/json(\s*;\s*charset=(utf-8|"utf-8"))?', media_type, re.IGNORECASE):
         raise Problem(ProblemType.NOT_JSON, "Send the header `Content-Type: application/json`.")
     try:
         return model.model_validate(_parse(_raw_body(event)))
