@@ -77,7 +77,7 @@ def report(connection_id: str, outcome: Outcome | Exception, ticket: str | None 
         logger.error("erase broke off", error=error, place=place, **about)
         metrics.count([Metric.ERASE_ERROR])
         return
-    logger.info("erase ended", ending=outcome.ending, reason=outcome.reason, **about)
+    logger.info("erase ended", ending=outcome.ending, reason=outcome.reason, cause=outcome.cause, **about)
     metrics.count([*outcome.metrics, *([COUNTED[outcome.ending]] if outcome.ending in COUNTED else [])])
 
 

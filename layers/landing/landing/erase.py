@@ -21,6 +21,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from landing import trouble
 from landing.connection import (
     ERASED,
     AtFlinks,
@@ -83,6 +84,8 @@ class Outcome:
     receipt: dict[str, Any] | None = None
     would_erase: dict[str, Any] | None = None
     metrics: tuple[str, ...] = ()
+    cause: str | None = None
+    """The call of AWS that failed, for the log."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,7 @@ class Later:
     metric: str | None = None
     not_before: float | None = None
     due_at: datetime | None = None
+    cause: str | None = None
 
 
 @dataclass(frozen=True)
@@ -179,8 +183,9 @@ class Eraser:
         try:
             try:
                 return self._steps(claim, time_left)
-            except (ClientError, BotoCoreError):
-                return self._later(claim, Later("service_unavailable", Metric.ERASE_ERROR))
+            except (ClientError, BotoCoreError) as error:
+                cause = f"{trouble.name_of(error)} at {trouble.place_of(error)}"
+                return self._later(claim, Later("service_unavailable", Metric.ERASE_ERROR, cause=cause))
         except RowChanged as loss:  # our lease is over, and someone else goes on
             return self._standing(loss.row or claim)
 
@@ -272,7 +277,7 @@ class Eraser:
         row = self.table.keep_erasing(claim, now, due_at, reason=later.reason)
         self._send(row.hint, due_at - now)
         metrics = (*([later.metric] if later.metric else []), *([Metric.ERASURE_OVERDUE] if overdue else []))
-        return Outcome(row.connection_id, Ending.DELETING, later.reason, due_at, metrics=metrics)
+        return Outcome(row.connection_id, Ending.DELETING, later.reason, due_at, metrics=metrics, cause=later.cause)
 
     def _backoff(self, retries: int, not_before: float | None, *, overdue: bool) -> timedelta:
         if overdue:
