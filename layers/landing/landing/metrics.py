@@ -3,11 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import cache
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
-
-_metrics = Metrics()
 
 
 class Metric(StrEnum):
@@ -46,14 +45,19 @@ class Metric(StrEnum):
     OLDEST_OVERDUE = "OldestOverdueSeconds"
 
 
+@cache
+def _metrics() -> Metrics:
+    return Metrics()  # reads its namespace from the environment: not while a module is being imported
+
+
 def count(names: Iterable[str]) -> None:
     """Count each name once for each time it is given."""
     for name, times in Counter(names).items():
-        _metrics.add_metric(name=name, unit=MetricUnit.Count, value=times)
-    if _metrics.metric_set:
-        _metrics.flush_metrics()
+        _metrics().add_metric(name=name, unit=MetricUnit.Count, value=times)
+    if _metrics().metric_set:
+        _metrics().flush_metrics()
 
 
 def measure(name: Metric, seconds: float) -> None:
-    _metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=seconds)
-    _metrics.flush_metrics()
+    _metrics().add_metric(name=name, unit=MetricUnit.Seconds, value=seconds)
+    _metrics().flush_metrics()
