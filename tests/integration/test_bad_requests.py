@@ -64,6 +64,30 @@ def test_a_bad_request_is_refused_as_promised_and_nothing_of_it_comes_back(wire:
     assert NOBODYS not in echoed
 
 
+JSON = "application/json"
+WITHIN = {
+    "8192 bytes": ({"Content-Type": JSON}, json.dumps({"loginId": LOGIN_ID}).encode().ljust(8192)),
+    "capitals": ({"Content-Type": JSON}, json.dumps({"loginId": LOGIN_ID.upper()}).encode()),
+    "64 characters": ({"Content-Type": JSON}, json.dumps({"loginId": LOGIN_ID, "institution": "é" * 64}).encode()),
+    "a header in capitals": ({"CONTENT-TYPE": JSON}, json.dumps({"loginId": LOGIN_ID}).encode()),
+    "a type in capitals": ({"content-type": JSON.upper()}, json.dumps({"loginId": LOGIN_ID}).encode()),
+    "a charset": ({"content-type": f"{JSON};charset=UTF-8"}, json.dumps({"loginId": LOGIN_ID}).encode()),
+    "a charset in quotes": ({"content-type": f'{JSON} ; charset="utf-8"'}, json.dumps({"loginId": LOGIN_ID}).encode()),
+    "blanks": ({"content-type": JSON}, f'\r\n\t{{ "loginId" :"{LOGIN_ID}" }}\n'.encode()),
+    "escapes": ({"content-type": JSON}, json.dumps({"loginId": LOGIN_ID}).replace("I", "\\u0049").encode()),
+    "nulls": ({"content-type": JSON}, f'{{"loginId":"{LOGIN_ID}","institution":null,"accountIds":null}}'.encode()),
+}
+
+
+@pytest.mark.parametrize(("headers", "body"), WITHIN.values(), ids=WITHIN)
+def test_what_is_just_within_the_limits_is_accepted(wire: Wire, headers: dict[str, str], body: bytes) -> None:
+    good = BadRequest("", "POST", "/connections", ProblemType.INVALID_BODY, body, headers)
+
+    status, _, said = wire.send(good)
+
+    assert status == 202, said
+
+
 def test_the_table_is_long_and_names_everything_once() -> None:
     assert len({each.name for each in BAD_REQUESTS}) == len(BAD_REQUESTS) >= 150
 
