@@ -1,0 +1,203 @@
+"""`make destroy` on a second stack of the real template: nothing is left of it, and nobody else's is touched."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.aws.deployment import STACK_NAME, deploy_packaged
+from local.stack import Stack
+from tests.live_service import LiveService
+
+DESTROY = Path(__file__).parents[2] / "docs/operations/destroy.py"
+SMALL = {
+    "Parameters": {"Environment": {"Type": "String"}},
+    "Resources": {
+        "Bucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"},
+        "Key": {
+            "Type": "AWS::KMS::Key",
+            "DeletionPolicy": "Retain",
+            "UpdateReplacePolicy": "Retain",
+            "Properties": {"KeyPolicy": {"Version": "2012-10-17", "Statement": []}},
+        },
+    },
+}
+
+
+type Destroy = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def destroy(stack: Stack) -> Destroy:
+    def run(name: str, *confirmed: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(DESTROY), name, "--region", stack.emulator.region, *confirmed]
+        environment = stack.emulator.environment()
+        return subprocess.run(
+            command, env=environment, input=typed, capture_output=True, text=True, check=False, timeout=100
+        )
+
+    return run
+
+
+@pytest.fixture
+def deploy_small(stack: Stack) -> Callable[[str, str], dict[str, str]]:
+    """A stack of one bucket and one key; their physical names by logical ones."""
+
+    def deploy(name: str, environment: str) -> dict[str, str]:
+        deploy_packaged(stack.emulator, json.dumps(SMALL), {"Environment": environment}, name)
+        return resources(stack, name)
+
+    return deploy
+
+
+@pytest.fixture(scope="module")
+def doomed(stack: Stack) -> tuple[str, dict[str, str]]:
+    """The whole template once more, with a drop that was replaced and one that was deleted; its physical names."""
+    name = "doomed"
+    (ours,) = stack.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in ours["Parameters"]}
+    outputs = deploy_packaged(stack.emulator, (stack.folder / "packaged.yaml").read_text(), parameters, name)
+    s3, bucket = stack.client("s3"), outputs["DropBucket"]
+    for body in (b"first", b"second"):
+        s3.put_object(Bucket=bucket, Key="accounts/v1/con_invented/000001.json.gz", Body=body, **encrypted(stack, name))
+    s3.put_object(Bucket=bucket, Key="receipts/v1/con_gone.json", Body=b"{}", **encrypted(stack, name))
+    s3.delete_object(Bucket=bucket, Key="receipts/v1/con_gone.json")
+    return name, resources(stack, name)
+
+
+def encrypted(stack: Stack, name: str) -> dict[str, str]:
+    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_arn(stack, resources(stack, name)["DataKey"])}
+
+
+def key_arn(stack: Stack, key: str) -> str:
+    return str(stack.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"])
+
+
+def key_state(stack: Stack, key: str) -> str:
+    return str(stack.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"])
+
+
+def resources(stack: Stack, name: str) -> dict[str, str]:
+    pages = stack.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
+    listed = (each for page in pages for each in page["StackResourceSummaries"])
+    return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in listed}
+
+
+def is_there(look: Callable[[], Any]) -> bool:
+    try:
+        look()
+    except ClientError as error:
+        missing = {"404", "NoSuchBucket", "ResourceNotFoundException", "ValidationError"}
+        assert error.response["Error"]["Code"] in missing  # noqa: PT017 - anything else is no answer to the question
+        return False
+    return True
+
+
+def test_nobody_destroys_without_the_name(stack: Stack, destroy: Destroy, doomed: tuple[str, dict[str, str]]) -> None:
+    name, made = doomed
+
+    ended = destroy(name, typed="yes\n")
+
+    assert ended.returncode != 0
+    assert "Nothing was removed" in ended.stderr
+    assert resources(stack, name) == made
+
+
+def test_nothing_is_left_of_a_destroyed_stack(
+    stack: Stack, destroy: Destroy, doomed: tuple[str, dict[str, str]]
+) -> None:
+    name, made = doomed
+
+    ended = destroy(name, typed=f"{name}\n")
+
+    looks = {
+        "stack": partial(stack.client("cloudformation").describe_stacks, StackName=name),
+        "bucket": partial(stack.client("s3").head_bucket, Bucket=made["DropBucket"]),
+        "table": partial(stack.client("dynamodb").describe_table, TableName=made["ConnectionsTable"]),
+        "function": partial(stack.client("lambda").get_function, FunctionName=made["FetchAccountsFunction"]),
+    }
+    keys = {key: key_state(stack, made[key]) for key in ("DataKey", "LoginKey", "IndexKey")}
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert [what for what, look in looks.items() if is_there(look)] == []
+    assert keys == dict.fromkeys(keys, "PendingDeletion")
+
+
+def test_the_stack_beside_it_goes_on_working(live: LiveService) -> None:
+    connection_id = live.connect_and_post()
+
+    shown = live.until(connection_id, "ready")
+
+    assert shown.status == 200
+
+
+def test_what_will_go_is_said_before_anything_goes(
+    destroy: Destroy, deploy_small: Callable[[str, str], dict[str, str]]
+) -> None:
+    made = deploy_small("said", "dev")
+
+    ended = destroy("said", typed="\n")
+
+    announced = ended.stdout.split("To be removed")[1]
+    assert [name for name in ("said", made["Bucket"], made["Key"]) if name not in announced] == []
+
+
+def test_prod_is_refused_whatever_is_confirmed(
+    stack: Stack, destroy: Destroy, deploy_small: Callable[[str, str], dict[str, str]]
+) -> None:
+    made = deploy_small("guarded", "prod")
+
+    ended = destroy("guarded", "--confirm", "guarded")
+
+    assert ended.returncode != 0
+    assert "Environment=prod" in ended.stderr
+    assert resources(stack, "guarded") == made
+    assert key_state(stack, made["Key"]) == "Enabled"
+
+
+def test_a_destroy_that_broke_off_is_ended_by_the_next(
+    stack: Stack, destroy: Destroy, deploy_small: Callable[[str, str], dict[str, str]]
+) -> None:
+    made = deploy_small("broken-off", "dev")
+    cloudformation = stack.client("cloudformation")
+    cloudformation.delete_stack(StackName="broken-off")
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName="broken-off", WaiterConfig={"Delay": 1})
+
+    ended = destroy("broken-off", "--confirm", "broken-off")
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert not is_there(partial(stack.client("s3").head_bucket, Bucket=made["Bucket"]))
+    assert key_state(stack, made["Key"]) == "PendingDeletion"
+
+
+def test_what_a_deleted_prod_stack_retained_stays(
+    stack: Stack, destroy: Destroy, deploy_small: Callable[[str, str], dict[str, str]]
+) -> None:
+    made = deploy_small("was-prod", "prod")
+    cloudformation = stack.client("cloudformation")
+    cloudformation.delete_stack(StackName="was-prod")
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName="was-prod", WaiterConfig={"Delay": 1})
+
+    ended = destroy("was-prod", "--confirm", "was-prod")
+
+    assert ended.returncode != 0
+    assert is_there(partial(stack.client("s3").head_bucket, Bucket=made["Bucket"]))
+    assert key_state(stack, made["Key"]) == "Enabled"
+
+
+def test_destroying_twice_finds_nothing_and_says_so(
+    destroy: Destroy, deploy_small: Callable[[str, str], dict[str, str]]
+) -> None:
+    deploy_small("twice", "dev")
+
+    first = destroy("twice", "--confirm", "twice")
+    second = destroy("twice", "--confirm", "twice")
+
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert second.stdout == "Nothing is left of twice.\n"
