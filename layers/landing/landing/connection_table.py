@@ -275,9 +275,12 @@ class ConnectionTable:
             status=Status.WAITING,
             reason=reason,
             retries=claim.retries + 1,
+            startedAt=claim.started_at or claim.received_at,
             **_progress(claim),
             **_due(claim.connection_id, due_at),
         )
+        if claim.poll_until is not None:
+            change.set(pollUntil=claim.poll_until)
         if sealed_request is not None:
             change.set(sealedRequest=sealed_request)
         else:

@@ -37,6 +37,8 @@ class Limits:
     retry_last: timedelta = timedelta(minutes=15)
     retry_for: timedelta = timedelta(hours=24)
     sessions: int = 3
+    call_again_within: timedelta = timedelta(seconds=5)
+    """Of the claim: a refusal that took longer leaves no time for the same call again before the function's end."""
 
 
 class Ending(StrEnum):
@@ -150,7 +152,7 @@ class Fetcher:
         if claim.sealed_login is None:
             return self._end(step, Status.FAILED, "login_missing", Action.CONTACT_SUPPORT)
         login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
-        answer, verdict = self._call(lambda: self.flinks.exchange(login_id))
+        answer, verdict = self._call(claim, lambda: self.flinks.exchange(login_id))
         step = step.noting(verdict.metric)
         if verdict.kind is not Kind.CONTINUE or answer.request_id is None:
             return self._otherwise(step, verdict, answer)
@@ -168,9 +170,9 @@ class Fetcher:
         claim, request_id = step.claim, step.request_id
         assert request_id is not None  # noqa: S101 - both callers have just set it
         if claim.poll_until is not None and not session_is_new:
-            answer, verdict = self._call(lambda: self.flinks.accounts_detail_async(request_id))
+            answer, verdict = self._call(claim, lambda: self.flinks.accounts_detail_async(request_id))
         else:
-            answer, verdict = self._call(lambda: self.flinks.accounts_detail(request_id, claim.account_ids))
+            answer, verdict = self._call(claim, lambda: self.flinks.accounts_detail(request_id, claim.account_ids))
         step = step.noting(verdict.metric)
         if verdict.kind is Kind.PENDING:
             return self._pending(step, seen_202=answer.fault is None)
@@ -203,14 +205,15 @@ class Fetcher:
         self.table.commit_ready(claim, self.clock(), drop)
         return Outcome(claim.hint, Ending.READY, metrics=step.metrics)
 
-    def _call(self, call: Callable[[], Answer]) -> tuple[Answer, Verdict]:
+    def _call(self, claim: Connection, call: Callable[[], Answer]) -> tuple[Answer, Verdict]:
         """Call Flinks; when it refuses our credentials, read them anew and call once more: they may have rotated."""
         answer = call()
         verdict = what_to_do(answer)
         if verdict.kind is Kind.OUR_CREDENTIALS:
             self.flinks.refresh_credentials()
-            answer = call()
-            verdict = what_to_do(answer)
+            if self.clock() - claim.updated_at <= self.limits.call_again_within:
+                answer = call()
+                verdict = what_to_do(answer)
         return answer, verdict
 
     # --- whose login is it?
@@ -235,10 +238,11 @@ class Fetcher:
             case Kind.REAUTHORIZE if claim.sessions >= self.limits.sessions:
                 return self._end(step, Status.FAILED, verdict.reason, Action.CONTACT_SUPPORT)
             case Kind.REAUTHORIZE:
+                # What Flinks calls an unauthorized session may be a key of ours that was rotated (flinks-api §10.2).
+                self.flinks.refresh_credentials()
                 return self._wait(replace(step, request_id=None), verdict.reason)
             case Kind.OUR_CREDENTIALS:
-                # Our fault, so no connection pays for it with its budget of time.
-                return self._wait(step, verdict.reason, for_ever=True)
+                return self._wait(replace(step, claim=self._begun_anew(claim)), verdict.reason)
             case _:
                 return self._wait(step, verdict.reason, not_before=answer.retry_after)
 
@@ -264,11 +268,10 @@ class Fetcher:
         reason: str,
         *,
         not_before: float | None = None,
-        for_ever: bool = False,
         put_unanswered: bool = False,
     ) -> Outcome:
         claim, now = step.claim, self.clock()
-        if not for_ever and now >= self._last_try(claim):
+        if now >= self._last_try(claim):
             return self._end(step, Status.FAILED, reason, Action.CONTACT_SUPPORT)
         delay = self._backoff(claim.retries, not_before)
         row = self.table.keep_waiting(
@@ -281,6 +284,11 @@ class Fetcher:
         )
         self._send(row.hint, delay)
         return Outcome(claim.hint, Ending.WAITING, reason, step.metrics)
+
+    def _begun_anew(self, claim: Connection) -> Connection:
+        """`claim` with all its time before it: no connection pays with its budget for a fault of ours."""
+        now = self.clock()
+        return replace(claim, started_at=now, poll_until=claim.poll_until and now + self.limits.poll_for)
 
     def _last_try(self, claim: Connection) -> datetime:
         return (claim.started_at or claim.received_at) + self.limits.retry_for
