@@ -4,10 +4,9 @@ import json
 import re
 import uuid
 from typing import Any
-from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Frame, Page, Route
+from playwright.sync_api import Error, Frame, Page, Route
 
 from tests.browser.visitor import Meet, Visitor
 from tests.live_service import LiveService
@@ -114,13 +113,11 @@ def test_what_is_no_event_of_connect_is_passed_over(meet: Meet) -> None:
     assert visitor.posted() == []
 
 
-@pytest.mark.parametrize("way", ["event", "navigation", "address"])
+@pytest.mark.parametrize("way", ["event", "address"])
 def test_once_posted_the_login_id_is_left_behind_nowhere(meet: Meet, way: str) -> None:
     visitor = meet()
     username, login_id = visitor.login()
-    if way == "navigation":  # Connect would take the whole page to an address with the loginId
-        alter_sessions(visitor, "jsRedirect=true", "redirectUrl=" + quote(visitor.live.stack.page.url, safe=""))
-    if way != "address":
+    if way == "event":
         tab = visitor.arrive()
         visitor.sign_in(tab, username)
     else:
@@ -139,12 +136,28 @@ def test_once_posted_the_login_id_is_left_behind_nowhere(meet: Meet, way: str) -
         assert tab.url.endswith("?lang=en&kept=1#kept")
 
 
-def test_a_landing_address_posts_once_whatever_is_reloaded(meet: Meet) -> None:
+def test_connect_cannot_take_the_page_to_an_address_with_the_login_id(meet: Meet) -> None:
+    visitor = meet()
+    tab = visitor.arrive()
+    visitor.open_connect(tab)
+    before = tab.url
+
+    with pytest.raises(Error, match="does not have permission to navigate"):
+        iframe_of(tab).evaluate("(url) => { top.location.href = url; }", f"{before}&loginId={a_login()}")
+
+    assert tab.url == before
+
+
+def test_a_landing_address_posts_once_whatever_is_tried_again_or_reloaded(meet: Meet) -> None:
     visitor = meet()
     _, login_id = visitor.login()
+    refusal = {"status": 403, "json": {"message": "Forbidden"}, "headers": {"Access-Control-Allow-Origin": "*"}}
+    visitor.context.route("**/connections?limit=100", lambda route: route.fulfill(**refusal), times=1)
     tab = visitor.arrive(f"&LoginId={login_id}&institution=FlinksCapital")
-    visitor.sees(tab, "ready")
+    visitor.sees(tab, "signed_out")
 
+    tab.get_by_role("button", name="Try again").click()
+    visitor.sees(tab, "ready")
     tab.reload()
     visitor.sees(tab, "ready")
 
