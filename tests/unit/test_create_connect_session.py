@@ -82,6 +82,17 @@ def test_when_flinks_mints_no_token_the_caller_may_try_again(service: Service, f
     assert dict(answer["headers"])["Retry-After"] == "2"  # type: ignore[call-overload]  # a reply is made of anything
 
 
+@pytest.mark.parametrize(("aws", "operation"), [("kms", "generate_mac"), ("secretsmanager", "get_secret_value")])
+def test_when_aws_cannot_serve_the_caller_may_try_again(service: Service, aws: str, operation: str) -> None:
+    service.world.fail(aws, operation, "ThrottlingException")
+
+    refused, again = ask(service), ask(service)
+
+    assert refused["statusCode"] == 503
+    assert dict(refused["headers"])["Retry-After"] == "2"  # type: ignore[call-overload]  # a reply is made of anything
+    assert again["statusCode"] == 201
+
+
 @pytest.mark.parametrize("body", ['{"language": "de"}', '{"selectAccounts": "true"}', "[]", "{"])
 def test_a_session_that_is_asked_for_wrongly_costs_flinks_nothing(service: Service, body: str) -> None:
     answer = ask(service, body)

@@ -111,6 +111,20 @@ def test_every_route_wants_the_scope_that_the_gateway_asks_for() -> None:
     assert not [name for name, operation in OPERATIONS.items() if "security" in operation]
 
 
+def test_a_page_of_an_allowed_origin_may_send_and_read_all_that_is_described() -> None:
+    cors = TEMPLATE["HttpApi"]["Properties"]["CorsConfiguration"]["Fn::If"][1]
+    headers = {
+        name.lower()
+        for operation in OPERATIONS.values()
+        for response in operation["responses"].values()
+        for name in resolved(response).get("headers", {})
+    }
+
+    assert set(cors["AllowMethods"]) == {route.split()[0] for route in OPERATIONS}
+    assert set(cors["AllowHeaders"]) == {"authorization", "content-type"}
+    assert set(cors["ExposeHeaders"]) == headers - {"cache-control", "www-authenticate"}
+
+
 # --- what is asked
 
 
@@ -132,7 +146,7 @@ VALUES = st.one_of(
     st.text(max_size=70),
     st.text("abcdefABCDEF0123456789-", max_size=37),
     st.from_regex(r"\A[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z"),
-    st.from_regex(r"\A[A-Za-z0-9\u00c0-\u0370 .,:&'\u2019()/_+-]{0,70}\Z"),
+    st.from_regex(r"\A[A-Za-z0-9\u00c0-\u0370 .,:;!#*@&'\u2019()/_+\u2013-]{0,70}\Z"),
     st.sampled_from(
         [LOGIN_ID, LOGIN_ID.upper(), f"{{{LOGIN_ID}}}", f"{LOGIN_ID}\n", "en", "fr", "EN", "Télé\u0301", ""]
     ),
@@ -198,6 +212,12 @@ def test_every_problem_stands_in_the_contract_and_no_other() -> None:
     described = set().union(*map(problems_of, OPERATIONS.values()))
 
     assert described == {(type_.status, type_.urn) for type_ in web.ProblemType}
+
+
+def test_the_guide_explains_every_problem() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| (\d+) \|", (ROOT / "docs/frontend/guide.md").read_text(), re.MULTILINE)
+
+    assert {(type_.slug, str(type_.status.value)) for type_ in web.ProblemType} <= set(rows)
 
 
 def test_an_operation_with_a_body_may_answer_all_that_a_body_can_be() -> None:

@@ -169,7 +169,7 @@ def _is_text(value: str) -> bool:
 # --- what is accepted
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-INSTITUTION = r"^[A-Za-z0-9\u00c0-\u024f\u0300-\u036f .,:&'\u2019()/_+-]{1,64}$"
+INSTITUTION = r"^[A-Za-z0-9\u00c0-\u024f\u0300-\u036f .,:;!#*@&'\u2019()/_+\u2013-]{1,64}$"
 """Latin letters with all their accents; no class such as \\w, which means more in each edition of Unicode."""
 MOST_ACCOUNTS = 100
 
