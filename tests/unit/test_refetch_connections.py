@@ -261,9 +261,9 @@ def test_pages_of_the_table_are_followed_to_the_end(service: Service, monkeypatc
     assert service.world.counts()["dynamodb.scan"] >= 4
 
 
-def test_when_the_time_is_up_it_says_where_to_go_on(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_the_time_is_up_it_says_where_to_go_on(service: Service) -> None:
     connections = connect(service, 3)
-    monkeypatch.setattr("tests.world.service.LAMBDA_SECONDS", 20)
+    service.seconds_left = 20
 
     answer = ask(service, refetch={"ids": connections}, dryRun=False)
 
