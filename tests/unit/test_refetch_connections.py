@@ -261,7 +261,7 @@ def test_pages_of_the_table_are_followed_to_the_end(service: Service, monkeypatc
     assert service.world.counts()["dynamodb.scan"] >= 4
 
 
-def test_when_the_time_is_up_it_says_where_to_go_on(service: Service) -> None:
+def test_when_the_time_is_up_nothing_more_is_begun(service: Service) -> None:
     connections = connect(service, 3)
     service.seconds_left = 20
 
