@@ -1,7 +1,8 @@
 """Remove a dev stack and all that it would leave behind, people's data included: `destroy.py --help`.
 
 The stack goes first, so that nobody writes any more; then what it retains: the bucket with every version, the table,
-the keys. CloudFormation remembers for 90 days what a deleted stack retained: a run that was cut off can be repeated.
+the layers, the keys. CloudFormation remembers for 90 days what a deleted stack retained: a run that was cut off can
+be repeated.
 """
 
 # ruff: noqa: INP001 - a script, no package
@@ -39,8 +40,14 @@ class Kept:
         return f"{SAID[self.kind]} {self.name}"
 
 
-BUCKET, TABLE, KEY = "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key"
-SAID = {BUCKET: "bucket, with every version,", TABLE: "table", KEY: f"key (in {KEY_WINDOW_DAYS} days)"}
+BUCKET, TABLE = "AWS::S3::Bucket", "AWS::DynamoDB::Table"
+LAYER, KEY = "AWS::Lambda::LayerVersion", "AWS::KMS::Key"
+SAID = {
+    BUCKET: "bucket, with every version,",
+    TABLE: "table",
+    LAYER: "layer",
+    KEY: f"key (in {KEY_WINDOW_DAYS} days)",
+}
 """In the order of removal: while a key is there, what it protects can still be read."""
 
 
@@ -49,7 +56,8 @@ def destroy(client: Client, name: str, confirm: Callable[[], str]) -> None:
     cloudformation = client("cloudformation")
     stacks = dev_stacks(cloudformation, name)
     live = [stack["StackId"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"]
-    kept = [each for stack in stacks for each in kept_by(cloudformation, stack) if is_there(client, each)]
+    known = [each for stack in stacks for each in kept_by(cloudformation, stack)]
+    kept = sorted((each for each in known if is_there(client, each)), key=lambda each: list(SAID).index(each.kind))
     if not live and not kept:
         say(f"Nothing is left of {name}.")
         return
@@ -65,11 +73,9 @@ def destroy(client: Client, name: str, confirm: Callable[[], str]) -> None:
     for stack_id in live:
         say(f"deleting the stack {name} (some minutes)")
         delete_stack(cloudformation, stack_id)
-    for kind in SAID:
-        for each in kept:
-            if each.kind == kind:
-                say(f"removing the {each}")
-                REMOVE[kind](client, each.name)
+    for each in kept:
+        say(f"removing the {each}")
+        REMOVE[each.kind](client, each.name)
     say(f"{name} is gone.")
 
 
@@ -122,6 +128,8 @@ def is_there(client: Client, kept: Kept) -> bool:
             client("s3").head_bucket(Bucket=kept.name)
         elif kept.kind == TABLE:
             client("dynamodb").describe_table(TableName=kept.name)
+        elif kept.kind == LAYER:
+            client("lambda").get_layer_version_by_arn(Arn=kept.name)
         else:
             key = client("kms").describe_key(KeyId=kept.name)["KeyMetadata"]
             return bool(key["KeyState"] != "PendingDeletion")
@@ -177,11 +185,22 @@ def remove_table(client: Client, name: str) -> None:
     dynamodb.get_waiter("table_not_exists").wait(TableName=name, WaiterConfig=OFTEN)
 
 
+def remove_layer(client: Client, arn: str) -> None:
+    """One version only: stacks of one account number the versions of one layer together."""
+    name, version = arn.split(":")[-2:]
+    client("lambda").delete_layer_version(LayerName=name, VersionNumber=int(version))
+
+
 def remove_key(client: Client, name: str) -> None:
     client("kms").schedule_key_deletion(KeyId=name, PendingWindowInDays=KEY_WINDOW_DAYS)
 
 
-REMOVE: dict[str, Callable[[Client, str], None]] = {BUCKET: remove_bucket, TABLE: remove_table, KEY: remove_key}
+REMOVE: dict[str, Callable[[Client, str], None]] = {
+    BUCKET: remove_bucket,
+    TABLE: remove_table,
+    LAYER: remove_layer,
+    KEY: remove_key,
+}
 
 
 def main() -> None:

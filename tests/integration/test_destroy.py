@@ -89,6 +89,12 @@ def resources(stack: Stack, name: str) -> dict[str, str]:
     return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in listed}
 
 
+def layer_in(made: dict[str, str]) -> str:
+    """SAM adds a hash of the content to the layer's logical name."""
+    (arn,) = (physical for logical, physical in made.items() if logical.startswith("LandingLayer"))
+    return arn
+
+
 def is_there(look: Callable[[], Any]) -> bool:
     try:
         look()
@@ -116,16 +122,19 @@ def test_nothing_is_left_of_a_destroyed_stack(
 
     ended = destroy(name, typed=f"{name}\n")
 
+    beside = layer_in(resources(stack, STACK_NAME))
     looks = {
         "stack": partial(stack.client("cloudformation").describe_stacks, StackName=name),
         "bucket": partial(stack.client("s3").head_bucket, Bucket=made["DropBucket"]),
         "table": partial(stack.client("dynamodb").describe_table, TableName=made["ConnectionsTable"]),
+        "layer": partial(stack.client("lambda").get_layer_version_by_arn, Arn=layer_in(made)),
         "function": partial(stack.client("lambda").get_function, FunctionName=made["FetchAccountsFunction"]),
     }
     keys = {key: key_state(stack, made[key]) for key in ("DataKey", "LoginKey", "IndexKey")}
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert [what for what, look in looks.items() if is_there(look)] == []
     assert keys == dict.fromkeys(keys, "PendingDeletion")
+    assert is_there(partial(stack.client("lambda").get_layer_version_by_arn, Arn=beside))
 
 
 def test_the_stack_beside_it_goes_on_working(live: LiveService) -> None:
