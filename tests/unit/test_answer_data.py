@@ -1,0 +1,134 @@
+"""What is odd in account data, but data, lies in the drop as Flinks wrote it."""
+
+import gzip
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from landing.connection import Status
+from local.flinks import faults
+from local.flinks.connect import Connect
+from local.flinks.control import Control
+from local.flinks.reply import Reply
+from tests.world.service import BUCKET, Service
+
+DATA = "GetAccountsDetail"
+
+ODD_BUT_DATA = [
+    "ok",
+    "unknown_members",
+    "holder_as_string",
+    "no_transactions",
+    "odd_dates",
+    "debit_and_credit",
+    "zero_for_null",
+    "numbers_as_strings",
+    "wide_number",
+    "zero_accounts",
+    "bom",
+]
+
+
+@pytest.mark.parametrize("fault", ODD_BUT_DATA)
+def test_odd_data_is_stored_as_flinks_wrote_it(service: Service, fault: str) -> None:
+    service.script(endpoint=DATA, steps=[{"fault": fault}])
+    login_id = service.connect_bank("never_refreshed", tag="client=40817")
+
+    connection_id = json.loads(service.post(login_id)["body"])["connectionId"]
+    service.settle()
+
+    whole = Reply(200, data_of(service, login_id))
+    said = faults.apply({"fault": fault}, lambda: whole).body
+    assert numbers_as_written(drop(service, connection_id)) == stripped(numbers_as_written(said.decode("utf-8-sig")))
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "0",
+        "-1",
+        "5000",
+        "49993.96",
+        "-512.9",
+        "0.10",
+        "100.00",
+        "1842.170",
+        "-0.0",
+        "12345678901234567890",
+        "12345678901234567.89",
+        "0.1000000000000000055511151231257827",
+        "123456789012345678901234567890.123456789",
+    ],
+)
+def test_a_number_is_stored_digit_by_digit(service: Service, literal: str) -> None:
+    assert f'"Current":{literal},' in stored_with_balance(service, literal)
+
+
+@pytest.mark.parametrize(
+    ("literal", "stored"),
+    [("1e5", "1E+5"), ("1E-7", "1E-7"), ("1.50e3", "1.50E+3"), ("0.0000001", "1E-7"), ("-0", "0"), ("1e400", "1E+400")],
+)
+def test_a_number_in_another_notation_is_stored_as_the_same_number(service: Service, literal: str, stored: str) -> None:
+    text = stored_with_balance(service, literal)
+
+    assert f'"Current":{stored},' in text
+    assert Decimal(stored) == Decimal(literal)
+
+
+def test_a_login_without_accounts_is_ready_and_says_so(service: Service) -> None:
+    service.script(endpoint=DATA, steps=[{"fault": "zero_accounts"}])
+
+    connection_id = service.connect_and_post()
+    service.settle()
+
+    row = service.row(connection_id)
+    assert row.status is Status.READY
+    assert row.drop is not None
+    assert (row.drop.accounts, row.drop.transactions) == (0, 0)
+
+
+def test_accounts_that_are_absent_at_first_are_there_in_the_drop(service: Service) -> None:
+    service.script(endpoint=DATA, steps=[{"fault": "absent_accounts", "times": 3}])
+
+    connection_id = service.connect_and_post()
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (row.status, row.sessions) == (Status.READY, 1)
+    assert row.drop is not None
+    assert row.drop.accounts == 5
+
+
+def stored_with_balance(service: Service, literal: str) -> str:
+    """The drop's text, when the first balance in Flinks' answer was `literal`."""
+    service.script(endpoint=DATA, steps=[{"fault": "wide_number", "literal": literal}])
+    connection_id = service.connect_and_post()
+    service.settle()
+    return drop(service, connection_id)
+
+
+def drop(service: Service, connection_id: str) -> str:
+    """What lies in S3, unpacked."""
+    row = service.row(connection_id)
+    assert row.drop is not None
+    found = service.world.s3.get_object(Bucket=BUCKET, Key=row.drop.key, VersionId=row.drop.version_id)
+    return gzip.decompress(found["Body"].read()).decode()
+
+
+def data_of(service: Service, login_id: str) -> bytes:
+    return Control(service.bank, Connect(service.bank)).answer("GET", f"/cards/{login_id}/data").body
+
+
+def numbers_as_written(text: str) -> Any:
+    """The JSON with every number as (its text,): equal only if written alike."""
+    return json.loads(text, parse_float=lambda literal: (literal,), parse_int=lambda literal: (literal,))
+
+
+def stripped(answer: Any) -> Any:
+    """Less what names the session, the login and the person at her bank."""
+    for member in ("RequestId", "Links", "Tag"):
+        answer.pop(member, None)
+    del answer["Login"]["Id"], answer["Login"]["Username"]
+    return answer
