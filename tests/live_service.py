@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from landing.connection import Connection
-from landing.connection_table import from_item
+from landing.connection_row import from_item
 from local.stack import Stack
 
 PATIENCE = timedelta(seconds=60)

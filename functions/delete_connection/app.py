@@ -132,7 +132,7 @@ def erase_due(records: list[dict[str, Any]], time_left: TimeLeft) -> dict[str, A
     failed: list[str] = []
     for record in records:
         try:
-            hint = queues.from_message(record["body"])
+            hint = queues.from_message(record.get("body", ""))
         except queues.BadMessage:
             logger.error("not a message of ours", messageId=record["messageId"])
             failed.append(record["messageId"])
@@ -144,11 +144,17 @@ def erase_due(records: list[dict[str, Any]], time_left: TimeLeft) -> dict[str, A
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failed]}
 
 
+def is_batch(event: Any) -> bool:
+    """Whether the event comes from the queue; anything else is an order, a malformed one perhaps."""
+    records = event.get("Records") if isinstance(event, dict) else None
+    return isinstance(records, list) and all(isinstance(each, dict) and "messageId" in each for each in records)
+
+
 @logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     def time_left() -> timedelta:
         return timedelta(milliseconds=context.get_remaining_time_in_millis())
 
-    if isinstance(event, dict) and "Records" in event:
+    if is_batch(event):
         return erase_due(event["Records"], time_left)
     return erase_ordered(event, time_left)

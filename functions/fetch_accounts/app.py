@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import metrics, queues, trouble, wiring
 from landing.connection import Hint
-from landing.connection_table import hint_of
+from landing.connection_row import hint_of
 from landing.fetch import Ending, Outcome, fetch_all
 from landing.metrics import Metric
 

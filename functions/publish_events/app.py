@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from landing import metrics, wiring
 from landing.announcements import Fate, Outcome, Settled
 from landing.connection import Status
-from landing.connection_table import hint_of
+from landing.connection_row import hint_of
 from landing.metrics import Metric
 
 logger = Logger()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from landing import wiring
-from tests.world.service import BUCKET, TABLE, Service, _stream_mapping
+from tests.world.service import BUCKET, TABLE, Service, stream_mapping
 from tests.world.world import StreamDelivery
 
 BUS, REFUSED = "flinks-landing-test", "announcement-failures"
@@ -53,5 +53,5 @@ def audience_of(service: Service, monkeypatch: pytest.MonkeyPatch) -> Audience:
     monkeypatch.setenv("ANNOUNCEMENT_FAILURES_URL", world.sqs.create_queue(QueueName=REFUSED)["QueueUrl"])
     wiring.reset()
     handler = lambda event: service.call("publish_events", event)  # noqa: E731 - reads as what it is
-    mapping = world.on_stream(TABLE, handler, **_stream_mapping("PublishEventsFunction"))
+    mapping = world.on_stream(TABLE, handler, **stream_mapping("PublishEventsFunction"))
     return Audience(service, mapping)

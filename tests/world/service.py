@@ -18,7 +18,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from landing import flinks, wiring
 from landing.connection import TERMINAL, Connection, Status, whole_milliseconds
-from landing.connection_table import from_item
+from landing.connection_row import from_item
 from landing.wire import Fault, Reply
 from local.flinks.bank import Bank
 from local.flinks.clock import Clock
@@ -142,7 +142,7 @@ def running_service(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     world.calls.clear()  # what deploying took is not of interest
     service = Service(world, bank, monkeypatch)
     fetch = lambda event: service.call("fetch_accounts", event)  # noqa: E731 - one handler, attached twice
-    service.stream = world.on_stream(TABLE, fetch, **_stream_mapping("FetchAccountsFunction"))
+    service.stream = world.on_stream(TABLE, fetch, **stream_mapping("FetchAccountsFunction"))
     service.queue = world.on_queue(QUEUE, fetch)
     service.schedule = world.every(300, lambda event: service.call("resume_stalled", event))
     yield service
@@ -234,7 +234,7 @@ def handler_of(function: str) -> Any:
     return _module(function).lambda_handler
 
 
-def _stream_mapping(function: str) -> dict[str, Any]:
+def stream_mapping(function: str) -> dict[str, Any]:
     """The stream mapping of a function, as template.yaml has it."""
     events = TEMPLATE[function]["Properties"]["Events"].values()
     mapping = next(event["Properties"] for event in events if event["Type"] == "DynamoDB")

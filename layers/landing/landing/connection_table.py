@@ -1,7 +1,7 @@
 """The connections table: every conditional write that the life of a connection needs, by name."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -20,16 +20,14 @@ from landing.connection import (
     Erasure,
     Hint,
     Status,
-    due_shard,
     instant,
     timestamp,
 )
+from landing.connection_row import Attribute, Item, attribute, from_item, hint_of, to_item
+from landing.row_change import Change, due
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-type Attribute = dict[str, Any]
-type Item = Mapping[str, Attribute]
 
 
 class RowChanged(Exception):
@@ -144,7 +142,7 @@ class ConnectionTable:
             ("receivedAt", "<", criteria.received_to),
         ]
         given = [(f":value{n}", *test) for n, test in enumerate(tests) if test[2] is not None]
-        statuses = {f":status{n}": _attribute(status) for n, status in enumerate(sorted(criteria.statuses))}
+        statuses = {f":status{n}": attribute(status) for n, status in enumerate(sorted(criteria.statuses))}
         conditions = [f"#status IN ({', '.join(statuses)})", *(f"{name} {is_} {key}" for key, name, is_, _ in given)]
         start: dict[str, Any] = {"ExclusiveStartKey": _key(after)} if after else {}
         answer: Any = self._dynamodb.scan(
@@ -152,7 +150,7 @@ class ConnectionTable:
             ConsistentRead=True,
             FilterExpression=" AND ".join(conditions),
             ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues=statuses | {key: _attribute(value) for key, _, _, value in given},
+            ExpressionAttributeValues=statuses | {key: attribute(value) for key, _, _, value in given},
             **start,
         )
         last = answer.get("LastEvaluatedKey")
@@ -182,7 +180,7 @@ class ConnectionTable:
         correlation_id: str | None,
     ) -> Connection:
         """Do what a repeated POST asks for, if `row` is still as it was read. Raises RowChanged otherwise."""
-        change = _Change(updatedAt=now)
+        change = Change(updatedAt=now)
         if account_ids is not None:
             change.set(accountIds=account_ids)
         if what is AfterPost.STORE_ACCOUNTS_FOR_NEXT:
@@ -190,7 +188,7 @@ class ConnectionTable:
         if what in (AfterPost.STORE_ACCOUNTS_FOR_NEXT, AfterPost.NEXT_GENERATION) and correlation_id is not None:
             change.set(correlationId=correlation_id)
         if what is AfterPost.START_AGAIN:
-            change.set(status=Status.RECEIVED, retries=0, **_due(row.connection_id, now))
+            change.set(status=Status.RECEIVED, retries=0, **due(row.connection_id, now))
         if what is AfterPost.NEXT_GENERATION:
             if institution is not None:
                 change.set(institution=institution)
@@ -199,7 +197,7 @@ class ConnectionTable:
 
     def refetch(self, row: Connection, now: datetime, correlation_id: str) -> Connection:
         """Ask for the next generation, if `row` is still as it was read. Raises RowChanged otherwise."""
-        change = _Change(updatedAt=now, correlationId=correlation_id)
+        change = Change(updatedAt=now, correlationId=correlation_id)
         change.next_generation(row, now)
         return self._unless_changed(row, change)
 
@@ -211,12 +209,12 @@ class ConnectionTable:
         Whoever gets the row back works on it alone until `lease_until`. Raises RowChanged, with the row, when
         someone else has it, when it is early, or when it is done.
         """
-        change = _Change(
+        change = Change(
             updatedAt=now,
             status=Status.FETCHING,
             attempt=hint.attempt + 1,
             leaseUntil=lease_until,
-            **_due(hint.connection_id, lease_until + PUTS_SETTLE),
+            **due(hint.connection_id, lease_until + PUTS_SETTLE),
         )
         return self._write(
             hint.connection_id,
@@ -246,13 +244,13 @@ class ConnectionTable:
         poll_until: datetime | None,
     ) -> Connection:
         """Flinks is processing: keep the open request and when to look again. `poll_until` never moves."""
-        change = _Change(
+        change = Change(
             updatedAt=now,
             status=Status.PENDING,
             sealedRequest=sealed_request,
             retries=claim.retries,
             **_progress(claim),
-            **_due(claim.connection_id, due_at),
+            **due(claim.connection_id, due_at),
         )
         if poll_until is not None:
             change.set(pollUntil=poll_until)
@@ -270,14 +268,14 @@ class ConnectionTable:
         put_unanswered: bool,
     ) -> Connection:
         """Try again at `due_at`. An unanswered PUT may still land: that is remembered, for an erase must wait."""
-        change = _Change(
+        change = Change(
             updatedAt=now,
             status=Status.WAITING,
             reason=reason,
             retries=claim.retries + 1,
             startedAt=claim.started_at or claim.received_at,
             **_progress(claim),
-            **_due(claim.connection_id, due_at),
+            **due(claim.connection_id, due_at),
         )
         if claim.poll_until is not None:
             change.set(pollUntil=claim.poll_until)
@@ -292,19 +290,19 @@ class ConnectionTable:
 
     def commit_ready(self, claim: Connection, now: datetime, drop: Drop) -> Connection:
         """The drop lies in S3: say so."""
-        change = _Change(updatedAt=now, status=Status.READY, action=Action.NONE, drop=drop, **_progress(claim))
+        change = Change(updatedAt=now, status=Status.READY, action=Action.NONE, drop=drop, **_progress(claim))
         change.remove("reason", *_WORK)
         return self._fenced(claim, change, and_condition="attribute_not_exists(refetchWanted)")
 
     def give_up(self, claim: Connection, now: datetime, status: Status, *, reason: str, action: Action) -> Connection:
         """End this generation as `action_required` or `failed`."""
-        change = _Change(updatedAt=now, status=status, reason=reason, action=action, **_progress(claim))
+        change = Change(updatedAt=now, status=status, reason=reason, action=action, **_progress(claim))
         change.remove(*_WORK)
         return self._fenced(claim, change, and_condition="attribute_not_exists(refetchWanted)")
 
     def begin_next_generation(self, claim: Connection, now: datetime) -> Connection:
         """Hand a claim over to the generation that a POST asked for while it ran."""
-        change = _Change(updatedAt=now)
+        change = Change(updatedAt=now)
         change.next_generation(claim, now)
         return self._fenced(claim, change)
 
@@ -315,7 +313,7 @@ class ConnectionTable:
         """
         self._write(
             hint.connection_id,
-            _Change(**_due(hint.connection_id, due_at)),
+            Change(**due(hint.connection_id, due_at)),
             "generation = :generation AND attempt = :attempt AND dueAt < :seen",
             {":generation": hint.generation, ":attempt": hint.attempt, ":seen": seen_before},
         )
@@ -358,13 +356,13 @@ class ConnectionTable:
 
         Raises RowChanged when it stands already, or when there is no such connection.
         """
-        change = _Change(
+        change = Change(
             updatedAt=now,
             status=Status.DELETING,
             action=Action.NONE,
             retries=0,
             erasure=Erasure(requested_at=now, ticket=ticket),
-            **_due(connection_id, now),
+            **due(connection_id, now),
         )
         # The lease stays: it says how long a PUT may still be under way.
         change.remove("reason", "startedAt", "pollUntil", "refetchWanted")
@@ -374,11 +372,11 @@ class ConnectionTable:
 
     def claim_erasing(self, hint: Hint, now: datetime, lease_until: datetime, *, even_if_early: bool) -> Connection:
         """Take a connection that is being erased, if nobody else is at it. Raises RowChanged, with the row."""
-        change = _Change(
+        change = Change(
             updatedAt=now,
             attempt=hint.attempt + 1,
             **{"erasure.leaseUntil": lease_until},
-            **_due(hint.connection_id, lease_until),
+            **due(hint.connection_id, lease_until),
         )
         return self._write(
             hint.connection_id,
@@ -391,7 +389,7 @@ class ConnectionTable:
 
     def ended_at_flinks(self, claim: Connection, now: datetime, how: AtFlinks) -> Connection:
         """Flinks has answered for good, or need not be asked."""
-        change = _Change(updatedAt=now, **{"erasure.atFlinks": how, "erasure.flinksAnsweredAt": now})
+        change = Change(updatedAt=now, **{"erasure.atFlinks": how, "erasure.flinksAnsweredAt": now})
         return self._fenced_erasing(claim, change)
 
     def found_in_store(
@@ -399,27 +397,27 @@ class ConnectionTable:
     ) -> Connection:
         """What there is to sweep, written before the first of it goes: no death of a worker makes it count less."""
         found = {"erasure.versions": versions, "erasure.markers": markers, "erasure.uploads": uploads}
-        return self._fenced_erasing(claim, _Change(updatedAt=now, **found))
+        return self._fenced_erasing(claim, Change(updatedAt=now, **found))
 
     def keep_erasing(self, claim: Connection, now: datetime, due_at: datetime, *, reason: str) -> Connection:
         """Go on at `due_at`: this run is over."""
-        change = _Change(updatedAt=now, reason=reason, retries=claim.retries + 1, **_due(claim.connection_id, due_at))
+        change = Change(updatedAt=now, reason=reason, retries=claim.retries + 1, **due(claim.connection_id, due_at))
         change.remove("erasure.leaseUntil")
         return self._fenced_erasing(claim, change)
 
     def forget(self, claim: Connection, now: datetime, backups_until: datetime) -> Connection:
         """Drop all that is the person's or opens anything; what the receipt says is fixed with it."""
-        change = _Change(updatedAt=now, **{"erasure.completedAt": now, "erasure.backupsUntil": backups_until})
+        change = Change(updatedAt=now, **{"erasure.completedAt": now, "erasure.backupsUntil": backups_until})
         change.remove(*_FORGOTTEN)
         return self._fenced_erasing(claim, change)
 
     def end_erasing(self, claim: Connection, now: datetime, expires_at: datetime) -> Connection:
         """Everything is gone and the receipt is written."""
-        change = _Change(updatedAt=now, status=Status.DELETED, expiresAt=int(expires_at.timestamp()))
+        change = Change(updatedAt=now, status=Status.DELETED, expiresAt=int(expires_at.timestamp()))
         change.remove("reason", "dueAt", "dueShard", "erasure.leaseUntil")
         return self._fenced_erasing(claim, change)
 
-    def _fenced_erasing(self, claim: Connection, change: "_Change") -> Connection:
+    def _fenced_erasing(self, claim: Connection, change: "Change") -> Connection:
         return self._write(
             claim.connection_id,
             change,
@@ -427,7 +425,7 @@ class ConnectionTable:
             {":deleting": Status.DELETING, ":attempt": claim.attempt},
         )
 
-    def _unless_changed(self, row: Connection, change: "_Change") -> Connection:
+    def _unless_changed(self, row: Connection, change: "Change") -> Connection:
         return self._write(
             row.connection_id,
             change,
@@ -440,7 +438,7 @@ class ConnectionTable:
             },
         )
 
-    def _fenced(self, claim: Connection, change: "_Change", and_condition: str = "") -> Connection:
+    def _fenced(self, claim: Connection, change: "Change", and_condition: str = "") -> Connection:
         return self._write(
             claim.connection_id,
             change,
@@ -453,7 +451,7 @@ class ConnectionTable:
             },
         )
 
-    def _write(self, connection_id: str, change: "_Change", condition: str, values: Mapping[str, Any]) -> Connection:
+    def _write(self, connection_id: str, change: "Change", condition: str, values: Mapping[str, Any]) -> Connection:
         names = {"#status": "status"} if "#status" in condition else {}
         try:
             answer: Any = self._dynamodb.update_item(
@@ -462,7 +460,7 @@ class ConnectionTable:
                 UpdateExpression=change.expression,
                 ConditionExpression=condition,
                 ExpressionAttributeNames=names | change.names,
-                ExpressionAttributeValues={name: _attribute(value) for name, value in values.items()} | change.values,
+                ExpressionAttributeValues={name: attribute(value) for name, value in values.items()} | change.values,
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -483,61 +481,6 @@ _FORGOTTEN = (
 )
 
 
-class _Change:
-    """An UpdateExpression in the making; every name is aliased, since half of ours are reserved words.
-
-    A dot in a name leads into a map.
-    """
-
-    def __init__(self, **attributes: Any) -> None:
-        self._set: dict[str, Any] = attributes
-        self._remove: set[str] = set()
-
-    def set(self, **attributes: Any) -> None:
-        self._set |= attributes
-
-    def remove(self, *attributes: str) -> None:
-        self._remove |= set(attributes)
-
-    def next_generation(self, row: Connection, now: datetime) -> None:
-        self.set(
-            status=Status.RECEIVED,
-            generation=row.generation + 1,
-            action=Action.NONE,
-            retries=0,
-            sessions=0,
-            startedAt=now,
-            **_due(row.connection_id, now),
-        )
-        self.remove("reason", "sealedRequest", "pollUntil", "refetchWanted", "leaseUntil")
-
-    @property
-    def expression(self) -> str:
-        assignments = ", ".join(f"{_path(name)} = {_placeholder(name)}" for name in self._set)
-        removals = ", ".join(_path(name) for name in sorted(self._remove))
-        return f"SET {assignments}" + (f" REMOVE {removals}" if removals else "")
-
-    @property
-    def names(self) -> dict[str, str]:
-        return {f"#{step}": step for name in {*self._set, *self._remove} for step in name.split(".")}
-
-    @property
-    def values(self) -> dict[str, Attribute]:
-        return {_placeholder(name): _attribute(value) for name, value in self._set.items()}
-
-
-def _path(name: str) -> str:
-    return ".".join(f"#{step}" for step in name.split("."))
-
-
-def _placeholder(name: str) -> str:
-    return f":new_{name.replace('.', '_')}"
-
-
-def _due(connection_id: str, due_at: datetime) -> dict[str, Any]:
-    return {"dueAt": due_at, "dueShard": due_shard(connection_id)}
-
-
 def _progress(claim: Connection) -> dict[str, Any]:
     """What a claim learned on the way and every way out of it keeps."""
     learned: dict[str, Any] = {"sessions": claim.sessions}
@@ -546,140 +489,6 @@ def _progress(claim: Connection) -> dict[str, Any]:
     if claim.owner_proven:
         learned["ownerProven"] = True
     return learned
-
-
-# --- rows
-
-
-def to_item(connection: Connection) -> dict[str, Attribute]:
-    """A row as DynamoDB keeps it; what is None has no attribute."""
-    item = {
-        name: _attribute(value)
-        for field, name, _ in _ATTRIBUTES
-        if (value := getattr(connection, field)) is not None and value is not False
-    }
-    if connection.due_at is not None:
-        item["dueShard"] = {"S": due_shard(connection.connection_id)}
-    return item
-
-
-def from_item(item: Item) -> Connection:
-    """A connection from a whole row."""
-    return Connection(
-        **{field: decode(next(iter(item[name].values()))) for field, name, decode in _ATTRIBUTES if name in item}
-    )
-
-
-def hint_of(item: Item) -> Hint:
-    """The hint in a row, an index entry or a stream's NewImage."""
-    return Hint(
-        connection_id=item["connectionId"]["S"],
-        generation=int(item["generation"]["N"]),
-        attempt=int(item["attempt"]["N"]),
-    )
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _drop(members: Item) -> Drop:
-    plain = {name: next(iter(value.values())) for name, value in members.items()}
-    return Drop(
-        key=plain["key"],
-        version_id=plain["versionId"],
-        sha256=plain["sha256"],
-        bytes=int(plain["bytes"]),
-        accounts=int(plain["accounts"]),
-        transactions=int(plain["transactions"]),
-        last_refresh=plain.get("lastRefresh"),
-    )
-
-
-def _erasure(members: Item) -> Erasure:
-    return Erasure(
-        **{field: decode(next(iter(members[name].values()))) for field, name, decode in _OF_ERASURE if name in members}
-    )
-
-
-def _texts(members: list[Attribute]) -> tuple[str, ...]:
-    return tuple(member["S"] for member in members)
-
-
-_OF_ERASURE: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
-    ("requested_at", "requestedAt", instant),
-    ("ticket", "ticket", _text),
-    ("lease_until", "leaseUntil", instant),
-    ("at_flinks", "atFlinks", AtFlinks),
-    ("flinks_answered_at", "flinksAnsweredAt", instant),
-    ("versions", "versions", int),
-    ("markers", "markers", int),
-    ("uploads", "uploads", int),
-    ("completed_at", "completedAt", instant),
-    ("backups_until", "backupsUntil", instant),
-)
-
-_ATTRIBUTES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
-    ("connection_id", "connectionId", _text),
-    ("login_ref", "loginRef", _text),
-    ("owner", "owner", _text),
-    ("institution", "institution", _text),
-    ("sealed_login", "sealedLogin", bytes),
-    ("account_ids", "accountIds", _texts),
-    ("refetch_wanted", "refetchWanted", bool),
-    ("owner_proven", "ownerProven", bool),
-    ("status", "status", Status),
-    ("generation", "generation", int),
-    ("attempt", "attempt", int),
-    ("lease_until", "leaseUntil", instant),
-    ("drain_until", "drainUntil", instant),
-    ("due_at", "dueAt", instant),
-    ("started_at", "startedAt", instant),
-    ("retries", "retries", int),
-    ("sessions", "sessions", int),
-    ("sealed_request", "sealedRequest", bytes),
-    ("poll_until", "pollUntil", instant),
-    ("flinks_home", "flinksHome", _text),
-    ("drop", "drop", _drop),
-    ("reason", "reason", _text),
-    ("action", "action", Action),
-    ("erasure", "erasure", _erasure),
-    ("correlation_id", "correlationId", _text),
-    ("received_at", "receivedAt", instant),
-    ("updated_at", "updatedAt", instant),
-)
-
-
-def _attribute(value: Any) -> Attribute:
-    match value:
-        case bool():
-            return {"BOOL": value}
-        case int():
-            return {"N": str(value)}
-        case str():
-            return {"S": str(value)}
-        case bytes():
-            return {"B": value}
-        case datetime():
-            return {"S": timestamp(value)}
-        case tuple():
-            return {"L": [_attribute(member) for member in value]}
-        case Drop():
-            members = {
-                "key": value.key,
-                "versionId": value.version_id,
-                "sha256": value.sha256,
-                "bytes": value.bytes,
-                "accounts": value.accounts,
-                "transactions": value.transactions,
-                "lastRefresh": value.last_refresh,
-            }
-            return {"M": {name: _attribute(member) for name, member in members.items() if member is not None}}
-        case Erasure():
-            known = ((name, getattr(value, field)) for field, name, _ in _OF_ERASURE)
-            return {"M": {name: _attribute(member) for name, member in known if member is not None}}
-        case _:
-            raise TypeError(f"no DynamoDB attribute for a {type(value).__name__}")
 
 
 def _key(connection_id: str) -> dict[str, Attribute]:
