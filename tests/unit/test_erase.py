@@ -195,6 +195,8 @@ def test_what_is_not_known_is_said_to_be_unknown_and_nothing_is_written(
         {"connectionId": "con_a", "ticket": "canary 7f3e <person@example.com>"},
         {"connectionId": "con_a", "dryRun": "yes"},
         {"connectionId": "con_a", "canary-7f3e": True},
+        {"Records": "canary-7f3e"},
+        {"Records": [{"canary-7f3e": 1}]},
         ["canary-7f3e"],
         "canary-7f3e",
         None,
