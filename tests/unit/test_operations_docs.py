@@ -1,0 +1,165 @@
+"""What docs/operations.md tells a person at night is so: alarms, queues, names, numbers, commands, files."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
+from samtranslator.yaml_helper import yaml_parse
+
+from landing.metrics import Metric
+
+type Json = dict[str, Any]
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/operations.md").read_text()
+PARAGRAPH = re.compile(r"^\*\*(`\w+`(?:, `\w+`)*)\*\* (.+?)(?=\n\n|\n?\Z)", re.MULTILINE | re.DOTALL)
+TEMPLATE: Json = yaml_parse((ROOT / "template.yaml").read_text())
+FUNCTIONS = {path.parent.name for path in ROOT.glob("functions/*/app.py")}
+
+OF_THE_CLI = {"query", "output", "region", "profile", "cli-binary-format", "cli-read-timeout", "enabled"}
+"""Options that no operation has: the CLI's own, and its spelling of a boolean."""
+
+PRODUCTS = {"EventBridge", "CloudFormation", "DeleteCard"}
+ACTIONS = {"ListBucket", "InvokeFunction"}
+"""IAM's, where no operation has the name."""
+
+
+def of_type(kind: str) -> set[str]:
+    return {name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] == kind}
+
+
+def section(title: str) -> str:
+    _, _, after = PAGE.partition(f"\n## {title}\n")
+    assert after, f"no section {title}"
+    return after.split("\n## ")[0]
+
+
+def paragraphs() -> list[tuple[list[str], str]]:
+    """The alarms' paragraphs: whose it is, and what it says."""
+    return [(re.findall(r"\w+", names), text) for names, text in PARAGRAPH.findall(section("Alarms"))]
+
+
+def commands() -> list[tuple[str, str, str]]:
+    """Every call of the AWS CLI: service, operation, and what follows up to the line's end or the next call."""
+    lines = PAGE.replace("\\\n", " ")
+    return re.findall(r"\baws ([a-z0-9]+) ([a-z-]+-[a-z-]+|invoke|query)\b((?:(?!\baws )[^\n`])*)", lines)
+
+
+def test_every_alarm_has_one_paragraph_and_no_paragraph_is_of_another_time() -> None:
+    told = [name for names, _ in paragraphs() for name in names]
+
+    assert sorted(told) == sorted(of_type("AWS::CloudWatch::Alarm"))
+
+
+@pytest.mark.parametrize(("names", "text"), paragraphs(), ids=lambda value: value[0] if isinstance(value, list) else "")
+def test_a_paragraph_says_what_it_means_where_to_look_what_to_do_and_how_to_undo_it(
+    names: list[str], text: str
+) -> None:
+    parts = re.split(r"\n(?=\*)", text)
+
+    assert [part.split(":*")[0] for part in parts[1:]] == ["*Look", "*Do", "*Undo"], names
+    assert parts[0].strip()
+
+
+def test_every_queue_for_what_was_given_up_has_its_row() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", section("What was given up"), re.MULTILINE)
+
+    assert sorted(rows) == sorted(of_type("AWS::SQS::Queue") - {"FetchQueue", "EraseQueue"})
+
+
+def test_the_numbers_are_the_template_s() -> None:
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ([^|]*) \|", section("Change the numbers"), re.MULTILINE)
+    told = {
+        name: default
+        for names, defaults in rows
+        for name, default in zip(re.findall(r"\w+", names), re.split(", ", defaults.strip()), strict=True)
+    }
+
+    assert told == {name: str(TEMPLATE["Parameters"][name]["Default"]) for name in told}
+    assert {"PollSeconds", "FetchThreads", "MaxFetchers"} <= set(told)
+
+
+def test_the_formula_of_calls_in_flight_is_worked_out_right() -> None:
+    defaults = {name: TEMPLATE["Parameters"][name].get("Default") for name in ("MaxFetchers", "FetchThreads")}
+    events = TEMPLATE["Resources"]["FetchAccountsFunction"]["Properties"]["Events"]
+    workers = 4 * events["Received"]["Properties"]["ParallelizationFactor"]
+    batch = events["Due"]["Properties"]["BatchSize"]
+
+    at_most = (defaults["MaxFetchers"] + workers) * defaults["FetchThreads"]
+    in_practice = defaults["MaxFetchers"] * batch + workers * defaults["FetchThreads"]
+
+    assert f"= {at_most}." in section("Limits")
+    assert f"= {in_practice}." in section("Limits")
+
+
+def test_names_of_resources_outputs_parameters_and_metrics_are_real() -> None:
+    session = botocore.session.get_session()
+    operations = {
+        operation
+        for service in ("dynamodb", "s3", "lambda", "sqs", "kms")
+        for operation in session.get_service_model(service).operation_names
+    }
+    known = (
+        {*TEMPLATE["Resources"], *TEMPLATE["Outputs"], *TEMPLATE["Parameters"], *Metric}
+        | {"AuthorizationScopes", "DDBStreamBatchInfo", "Enabled", "Environment"}
+        | operations
+        | ACTIONS
+        | PRODUCTS
+    )
+
+    told = set(re.findall(r"`([A-Z][a-z0-9]+(?:[A-Z][A-Za-z0-9]*)+)`", PAGE))
+
+    assert told - known == set()
+    assert len(told) > 60
+
+
+def test_who_is_asked_whose_logs_are_read_and_what_is_looked_up_is_there() -> None:
+    asked = set(re.findall(r"^ask (\w+)|`ask (\w+) ", PAGE, re.MULTILINE))
+    read = set(re.findall(r"(?:^|`)logs (\w+) ", PAGE, re.MULTILINE))
+    looked_up = set(re.findall(r"\$\(physical (\w+)\)|peek (\w+)", PAGE))
+    outputs = set(re.findall(r"\$\(output (\w+)\)", PAGE))
+
+    assert {name for pair in asked for name in pair if name} | outputs <= set(TEMPLATE["Outputs"])
+    assert read <= FUNCTIONS
+    assert {name for pair in looked_up for name in pair if name} <= set(TEMPLATE["Resources"])
+    assert asked
+    assert read
+    assert looked_up
+
+
+def test_what_logs_are_searched_for_is_what_the_code_writes() -> None:
+    code = "".join(
+        path.read_text() for folder in ("functions", "layers/landing/landing") for path in (ROOT / folder).rglob("*.py")
+    )
+    searched = re.findall(r"""\$\.\w+ = "([^"*=]+)"|\?"([a-z ]+)"|\?([a-z_]+)""", PAGE)
+    words = {word for found in searched for word in found if word} - {"Task timed out", "Runtime exited"}
+
+    assert {word for word in words if f'"{word}"' not in code} == set()
+    assert len(words) > 10
+
+
+@pytest.mark.parametrize(("service", "operation", "rest"), commands())
+def test_a_command_is_one_that_aws_knows_with_options_it_takes(service: str, operation: str, rest: str) -> None:
+    model = botocore.session.get_session().get_service_model({"s3api": "s3"}.get(service, service))
+    names = {xform_name(name, "-"): name for name in model.operation_names}
+    shape = model.operation_model(names[operation]).input_shape
+
+    options = set(re.findall(r"--([a-z-]+)", rest)) - OF_THE_CLI
+
+    assert shape is not None
+    assert options <= {xform_name(member, "-") for member in shape.members}
+
+
+def test_files_and_links_lead_somewhere() -> None:
+    files = set(re.findall(r"(?:docs|events|tests)/[\w./*]+\.(?:py|json|md)", PAGE))
+    links = set(re.findall(r"\]\(([^)#]+)\)", PAGE))
+    anchors = set(re.findall(r"\]\(#([^)]+)\)", PAGE))
+    titles = {title.lower().replace(" ", "-") for title in re.findall(r"^##+ (.+)$", PAGE, re.MULTILINE)}
+
+    assert {name for name in files if not list(ROOT.glob(name))} == set()
+    assert {name for name in links if not (ROOT / "docs" / name).exists()} == set()
+    assert anchors <= titles
+    assert len(files) > 4
