@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import schemathesis
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 from pydantic import BaseModel, ValidationError
@@ -154,6 +154,7 @@ VALUES = st.one_of(
 
 
 @pytest.mark.parametrize("name", MODELS)
+@settings(deadline=None, derandomize=True)
 @given(data=st.data())
 def test_a_body_is_accepted_if_and_only_if_the_contract_allows_it(name: str, data: st.DataObject) -> None:
     members = [*SCHEMAS[name]["properties"], "redirectUrl"]

@@ -26,6 +26,7 @@ def test_a_login_is_accepted_and_kept_sealed(service: Service) -> None:
     assert answer["statusCode"] == 202
     assert answer["headers"]["Location"] == f"/connections/{body['connectionId']}"
     assert (body["status"], body["action"], body["institution"]) == ("processing", "wait", "FlinksCapital")
+    assert answer["headers"]["Retry-After"] == "2"
     assert (row.status, row.generation, row.attempt) == (Status.RECEIVED, 1, 0)
     assert LOGIN_ID.encode() not in repr(service.world.tables).encode()
 
@@ -167,10 +168,11 @@ def test_a_bad_body_is_refused_before_anything_is_written(
         ({"headers": {}}, 415),
         ({"headers": {"content-type": "text/json"}}, 415),
         ({"headers": {"content-type": "application/json; charset=latin-1"}}, 415),
+        ({"headers": {"content-type": 'application/json; charset="utf-8'}}, 415),
         ({"headers": {"content-type": "application/json;charset=UTF-8"}}, 202),
         ({"headers": {"content-type": "application/json, application/json"}}, 415),
         ({"isBase64Encoded": True, "body": base64.b64encode(GOOD.encode()).decode()}, 202),
-        ({"isBase64Encoded": True, "body": "%%%"}, 400),
+        ({"isBase64Encoded": True, "body": "%%" + base64.b64encode(GOOD.encode()).decode()}, 400),
         ({"isBase64Encoded": True, "body": base64.b64encode(b'{"loginId": "\xff"}').decode()}, 400),
         ({"requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": {}}}}}, 403),
         ({"requestContext": {"requestId": "r", "authorizer": {"jwt": {"claims": {"sub": "x" * 257}}}}}, 403),

@@ -1,11 +1,13 @@
 """GET /connections and GET /connections/{connectionId}, through the real handler."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from landing import web
+from landing.connection import Action, Status
 from tests.world.service import Service, http_event
 
 LOGIN_ID = "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"
@@ -53,6 +55,15 @@ def test_a_person_who_must_connect_again_is_told_so_in_both_languages(service: S
     assert body["message"]["en"] == "This connection to your bank has ended. Please connect again."
     assert body["message"]["fr"] == "Cette connexion à votre banque a pris fin. Veuillez vous reconnecter."
     assert "Retry-After" not in shown["headers"]
+
+
+def test_why_an_erasure_takes_its_time_is_not_the_persons_affair(service: Service) -> None:
+    row = service.row(posted(service))
+
+    shown = web.shown(replace(row, status=Status.DELETING, reason="login_busy_at_flinks", action=Action.NONE))
+
+    assert (shown["status"], shown["reason"], shown["action"]) == ("deleting", None, "none")
+    assert shown["message"]["en"] == "This connection is being erased."
 
 
 def test_two_owners_of_one_login_cannot_tell_that_the_other_exists(service: Service) -> None:
@@ -119,7 +130,7 @@ def test_a_made_up_token_is_a_place_in_the_callers_own_list(service: Service) ->
     "query",
     [
         *({"limit": limit} for limit in ("", "0", "-1", "101", "1000", "1.0", "1e1", " 1", "1 ", "0x1", "01", "1,2")),
-        *({"limit": limit} for limit in ("\u0661", "\u00b2", "null", "NaN", "9" * 5000)),
+        *({"limit": limit} for limit in ("\u0661", "1\u0661", "\u00b2", "null", "NaN", "9" * 5000)),
         *({"nextToken": token} for token in ("", "x", "W10=", "." * 5000, f"123.{NOBODYS}", f"{'1' * 14}.{NOBODYS}")),
         *({"nextToken": token} for token in (f"{'1' * 13}.con_", f"{'1' * 13}.{NOBODYS}\n", f"{'1' * 12}-.{NOBODYS}")),
         {"nextToken": f"{'1' * 13}.{NOBODYS},{'1' * 13}.{NOBODYS}"},

@@ -504,7 +504,7 @@ def _row_changed(error: ClientError) -> Exception:
 
 # --- page tokens: a place in the owner's own list, so that a made-up one shows nobody else's connections
 
-_PLACE = re.compile(rf"([0-9]{{13}})\.({CONNECTION_ID})", re.ASCII)
+_PLACE = re.compile(rf"([0-9]{{13}})\.({CONNECTION_ID})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
