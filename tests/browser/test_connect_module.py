@@ -151,8 +151,7 @@ def test_connect_cannot_take_the_page_to_an_address_with_the_login_id(meet: Meet
 def test_a_landing_address_posts_once_whatever_is_tried_again_or_reloaded(meet: Meet) -> None:
     visitor = meet()
     _, login_id = visitor.login()
-    refusal = {"status": 403, "json": {"message": "Forbidden"}, "headers": {"Access-Control-Allow-Origin": "*"}}
-    visitor.context.route("**/connections?limit=100", lambda route: route.fulfill(**refusal), times=1)
+    refuse_the_list(visitor, 403, "Forbidden")
     tab = visitor.arrive(f"&LoginId={login_id}&institution=FlinksCapital")
     visitor.sees(tab, "signed_out")
 
@@ -192,12 +191,12 @@ def test_sessions_that_are_always_refused_are_given_up(meet: Meet) -> None:
 
 def test_an_access_token_that_has_expired_is_asked_for_anew(meet: Meet) -> None:
     visitor = meet()
-    expired = visitor.live.stack.issuer.token(visitor.name, exp=1)
-    visitor.context.route("**/token?*", lambda route: route.fulfill(body=expired), times=1)
+    refuse_the_list(visitor, 401, "Unauthorized")
 
     tab = visitor.arrive()
 
     visitor.sees(tab, "start")
+    assert len([each for each in visitor.requests if "/token?" in each.url]) == 2
     assert visitor.heard(tab, "connect:error") == []
 
 
@@ -217,6 +216,15 @@ def test_a_busy_service_is_not_asked_again_before_it_said(meet: Meet) -> None:
 
     visitor.waits(tab, lambda: len(visitor.posted()) == 2, "the second try")
     assert early == 1
+
+
+def refuse_the_list(visitor: Visitor, status: int, message: str) -> None:
+    """Answer GET /connections once as the gateway does by itself."""
+
+    def refuse(route: Route) -> None:
+        route.fulfill(status=status, json={"message": message}, headers={"Access-Control-Allow-Origin": "*"})
+
+    visitor.context.route("**/connections?limit=100", refuse, times=1)
 
 
 def ready_at_once(visitor: Visitor) -> None:
