@@ -108,6 +108,10 @@ class Service:
         """When each of these was called."""
         return [datetime.fromisoformat(call["at"]) for call in self.bank.traffic.log() if call["endpoint"] in endpoints]
 
+    def request_ids(self) -> list[str]:
+        """Every requestId that Flinks gave out and still knows."""
+        return list(self.bank.vault.sessions)
+
     # --- what ops do
 
     def set_environment(self, **variables: str) -> None:
@@ -221,7 +225,7 @@ def context_of(function: str, seconds_left: float = LAMBDA_SECONDS) -> LambdaCon
 
 
 @cache
-def _module(function: str) -> ModuleType:
+def handler_module(function: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"app_{function}", ROOT / "functions" / function / "app.py")
     assert spec is not None
     assert spec.loader is not None
@@ -231,7 +235,7 @@ def _module(function: str) -> ModuleType:
 
 
 def handler_of(function: str) -> Any:
-    return _module(function).lambda_handler
+    return handler_module(function).lambda_handler
 
 
 def stream_mapping(function: str) -> dict[str, Any]:
