@@ -1,0 +1,116 @@
+"""`make build` and `make deploy`: one architecture everywhere, and a refusal in one sentence before anything is done."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+RECORDER = """#!/bin/bash
+printf '%s\\n' "${LAMBDA_PLATFORM-}" "$@" >> "$0.log"
+printf '\\n' >> "$0.log"
+"""
+
+type Make = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def sam(tmp_path: Path) -> Path:
+    """In place of sam: notes the layer's platform and its arguments."""
+    path = tmp_path / "sam"
+    path.write_text(RECORDER)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def make(tmp_path: Path, sam: Path) -> Make:
+    """Runs make in the repository with a samconfig.toml of these members; `overrides` are the deployment's."""
+
+    def run(*arguments: str, stack: str = "small", overrides: list[str]) -> subprocess.CompletedProcess[str]:
+        config = tmp_path / "samconfig.toml"
+        config.write_text(
+            f'[default.global.parameters]\nstack_name = "{stack}"\nregion = "ca-central-1"\n'
+            f"[default.deploy.parameters]\nparameter_overrides = {json.dumps(overrides)}\n"
+        )
+        command = [
+            "make",
+            "--no-print-directory",
+            *arguments,
+            f"SAM={sam}",
+            f"SAMCONFIG={config}",
+            f"PYTHON={sys.executable}",
+        ]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+    return run
+
+
+def calls(sam: Path) -> list[list[str]]:
+    log = sam.with_name("sam.log")
+    return [call.split("\n") for call in log.read_text().strip().split("\n\n")] if log.exists() else []
+
+
+@pytest.mark.parametrize(
+    ("architecture", "platform"), [("arm64", "aarch64-manylinux_2_28"), ("x86_64", "x86_64-manylinux_2_28")]
+)
+def test_layer_and_template_are_built_and_deployed_for_one_architecture(
+    make: Make, sam: Path, architecture: str, platform: str
+) -> None:
+    done = make("deploy", f"ARCHITECTURE={architecture}", overrides=["JwtAudience=a,b", "FlinksDemo=true"])
+
+    (built_for, *build), (_, *deploy) = calls(sam)
+    assert done.returncode == 0, done.stderr
+    assert built_for == platform
+    assert build[0] == "build"
+    assert build[-2:] == ["--parameter-overrides", f"Architecture={architecture}"]
+    assert deploy[0] == "deploy"
+    assert deploy[-4:] == [
+        "--parameter-overrides",
+        "JwtAudience=a,b",
+        "FlinksDemo=true",
+        f"Architecture={architecture}",
+    ]
+
+
+def test_what_is_not_told_otherwise_is_built_for_arm(make: Make, sam: Path) -> None:
+    make("build", overrides=[])
+
+    ((platform, *_),) = calls(sam)
+    assert platform == "aarch64-manylinux_2_28"
+
+
+@pytest.mark.parametrize(
+    ("stack", "overrides", "arguments", "sentence"),
+    [
+        ("s" * 25, [], [], f"The stack name {'s' * 25} has 25 characters; 24 are the most."),
+        ("small", ["JwtIssuer=FILL-IN"], [], "FILL-IN is left in samconfig.toml for small: JwtIssuer."),
+        (
+            "small",
+            ["Architecture=x86_64"],
+            [],
+            "samconfig.toml says Architecture=x86_64, make says ARCHITECTURE=arm64.",
+        ),
+        ("small", [], ["ARCHITECTURE=arm"], "ARCHITECTURE=arm is none of Lambda's: arm64 or x86_64."),
+        ("", [], [], "has no configuration default with a stack_name and a region."),
+    ],
+)
+def test_what_would_fail_late_is_refused_before_anything_is_done(
+    make: Make, sam: Path, stack: str, overrides: list[str], arguments: list[str], sentence: str
+) -> None:
+    done = make("deploy", *arguments, stack=stack, overrides=overrides)
+
+    first = done.stderr.splitlines()[0]
+    assert done.returncode != 0
+    assert first.endswith(sentence)
+    assert calls(sam) == []
+
+
+def test_the_longest_stack_name_is_taken(make: Make, sam: Path) -> None:
+    done = make("deploy", stack="s" * 24, overrides=[])
+
+    assert done.returncode == 0, done.stderr
+    assert len(calls(sam)) == 2
