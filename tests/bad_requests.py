@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 import jwt
@@ -599,7 +598,3 @@ BAD_REQUESTS = [
     *routes(),
     *callers(),
 ]
-
-
-def status_of(refusal: ProblemType | Gateway) -> int:
-    return int(HTTPStatus(refusal.status))
