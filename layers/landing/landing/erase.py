@@ -34,7 +34,7 @@ from landing.connection import (
 from landing.connection_table import ConnectionTable, RowChanged
 from landing.drop_store import Contents, DropStore
 from landing.flinks import Answer, FlinksClient
-from landing.flinks_codes import ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
+from landing.flinks_codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
 from landing.login_seal import LoginSeal, Purpose
 from landing.metrics import Metric
 from landing.queues import LONGEST_DELAY, EraseQueue
@@ -44,7 +44,7 @@ type TimeLeft = Callable[[], timedelta]
 TOMBSTONE_FOR = timedelta(days=60)
 """Longer than a stream (24 h), a queue (14 days) or a backup (35 days) can bring anything back."""
 
-_QUARANTINED = frozenset(verdict.reason for verdict in (ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN))
+_REFUSED_AS_OWNER = frozenset(verdict.reason for verdict in (ANOTHER_OWNER, OWNER_UNPROVEN))
 
 
 @dataclass(frozen=True)
@@ -258,7 +258,7 @@ class Eraser:
         return any(
             other.connection_id != row.connection_id
             and other.status not in ERASED
-            and not (other.status is Status.FAILED and other.reason in _QUARANTINED)
+            and not (other.status is Status.FAILED and other.reason in _REFUSED_AS_OWNER)
             for other in self.table.sharing(row.login_ref)
         )
 
