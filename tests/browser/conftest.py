@@ -1,7 +1,8 @@
-"""One system Chromium for all browser tests; without it they are skipped, in one line."""
+"""One system Chromium for all browser tests; without it they are skipped, in one line a file."""
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,22 +23,29 @@ STAY_AT_HOME = [
 ]
 
 
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if CHROMIUM is not None:
+        return
+    skip = pytest.mark.skip("no Chromium on PATH: nothing was tested in a browser (Debian: apt-get install chromium)")
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(skip)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        pytest.skip("no Chromium on PATH, so nothing was tested in a browser (Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=STAY_AT_HOME)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=STAY_AT_HOME)
         yield chromium
         chromium.close()
 
 
 @pytest.fixture
-def meet(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Meet]:
+def meet(browser: Browser, live: LiveService) -> Iterator[Meet]:
     """Make a Visitor; keyword arguments are those of a browser context, and `language`."""
-    # Asked for here, so that a run without a browser does not start a stack to skip its tests.
-    live: LiveService = request.getfixturevalue("live")
     met: list[Visitor] = []
 
     def one(language: str = "en", **options: Any) -> Visitor:
