@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws.deployment import STACK_NAME, deploy_packaged
+from local.aws.deployment import STACK_NAME, deploy_packaged, host_architecture
 from local.stack import Stack
 from tests.live_service import LiveService
 
-DESTROY = Path(__file__).parents[2] / "docs/operations/destroy.py"
+ROOT = Path(__file__).parents[2]
+DESTROY = ROOT / "docs/operations/destroy.py"
 SMALL = {
     "Parameters": {"Environment": {"Type": "String"}},
     "Resources": {
@@ -210,3 +211,32 @@ def test_destroying_twice_finds_nothing_and_says_so(
     assert first.returncode == 0, first.stdout + first.stderr
     assert second.returncode == 0, second.stdout + second.stderr
     assert second.stdout == "Nothing is left of twice.\n"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(500)
+def test_make_deploys_with_sam_what_make_destroys(stack: Stack, tmp_path: Path) -> None:
+    (ours,) = stack.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
+    told = {each["ParameterKey"]: each["ParameterValue"] for each in ours["Parameters"]}
+    needed = ("JwtIssuer", "JwtAudience", "AllowedOrigins", "FlinksApiUrl", "FlinksCustomerId")
+    overrides = json.dumps([f"{name}={told[name]}" for name in needed])
+    samconfig = tmp_path / "samconfig.toml"
+    samconfig.write_text(
+        f'version = 0.1\n[default.global.parameters]\nstack_name = "by-make"\nregion = "{stack.emulator.region}"\n'
+        "[default.deploy.parameters]\nresolve_s3 = true\ncapabilities = 'CAPABILITY_IAM'\n"
+        f"parameter_overrides = {overrides}\n"
+    )
+
+    def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = ["make", *arguments, f"SAMCONFIG={samconfig}", f"ARCHITECTURE={host_architecture()}"]
+        environment = stack.emulator.environment()
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    deployed = make("deploy")
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    made = resources(stack, "by-make")
+    destroyed = make("destroy", "CONFIRM=by-make")
+
+    assert {"ConnectionsTable", "FetchAccountsFunction", "HttpApi"} <= set(made)
+    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    assert not is_there(partial(stack.client("s3").head_bucket, Bucket=made["DropBucket"]))
