@@ -1,6 +1,7 @@
 """Call by answer: whatever Flinks says, the connection ends or is due, and only data is stored."""
 
 import json
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,19 @@ def test_every_fault_of_the_wire_in_every_call_has_its_fate(
     assert_fate(cell, over_http, row, capsys)
     over_http.settle()
     assert_end(cell, over_http, connection_id)
+
+
+def test_a_flinks_where_nobody_listens_is_waited_for(over_http: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed_in_a_moment:
+        port = closed_in_a_moment.getsockname()[1]
+    over_http.set_environment(FLINKS_API_URL=f"http://127.0.0.1:{port}")
+    cell = Cell(TOKEN, {}, FATES["down"])
+
+    connection_id = claimed_up_to(cell, over_http, capsys)
+    row = after_its_next_claim(over_http, connection_id)
+
+    assert (row.status, row.reason) == (Status.WAITING, "flinks_unavailable")
+    assert calls(over_http) == [0, 0, 0, 0]
 
 
 def test_the_matrix_is_complete() -> None:
@@ -229,8 +243,15 @@ def test_however_the_data_call_goes_wrong_there_is_never_a_second_open_session(s
 # --- Retry-After
 
 
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("step", [{"code": "TOO_MANY_REQUESTS"}, {"fault": "html", "status": 503}])
+@pytest.mark.parametrize(
+    ("call", "step"),
+    [
+        (TOKEN, {"fault": "html", "status": 503}),
+        (AUTHORIZE, {"code": "TOO_MANY_REQUESTS"}),
+        (DATA, {"code": "TOO_MANY_REQUESTS", "status": 429}),
+        (ASYNC, {"fault": "html", "status": 503}),
+    ],
+)
 @pytest.mark.parametrize(
     ("retry_after", "at_least", "at_most"),
     [

@@ -101,7 +101,7 @@ def overheard(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
 
 
 ONE_SERVICE = [HealthCheck.function_scoped_fixture]  # each example leaves it empty
-FEW = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=ONE_SERVICE)
+FEW = settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=ONE_SERVICE)
 MANY = settings(max_examples=1500, deadline=None, suppress_health_check=ONE_SERVICE)
 
 

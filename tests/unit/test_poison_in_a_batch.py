@@ -38,9 +38,8 @@ def test_every_poison_at_once_spoils_no_one_elses_first_try(service: Service) ->
     assert_sick(service, sick)
 
 
-@pytest.mark.parametrize("poison", ["hangs", "gzip bomb", "deep nesting"])
-def test_one_poison_among_a_hundred_leaves_ninety_nine_ready(service: Service, poison: str) -> None:
-    one_among_a_hundred(service, poison)
+def test_one_that_hangs_among_a_hundred_leaves_ninety_nine_ready(service: Service) -> None:
+    one_among_a_hundred(service, "hangs")
 
 
 @pytest.mark.long
