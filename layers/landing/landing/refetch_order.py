@@ -1,0 +1,101 @@
+"""An order to ask Flinks again, or to announce again, as ops gives it, and what became of it."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from landing.connection import TERMINAL, Status
+from landing.connection_table import Criteria
+from landing.refetch import Order, Run, Verb
+from landing.web import Body
+
+ACCEPTED = {
+    "refetch | reannounce": {
+        "ids": "up to 100 connectionIds; or any of the following, which must all hold:",
+        "reason": "why it is not ready, as the API shows it",
+        "updatedFrom, updatedTo": "when it came to be as it is: RFC 3339 times with a zone, from included, to not",
+        "receivedFrom, receivedTo": "when it was first posted, likewise",
+    },
+    "dryRun": "true, if not given: only count. false: do it",
+    "limit": "how many to do in one run: 1 to 1000; 100, if not given",
+    "continueAfter": "as the run before answered it",
+}
+
+
+def _instant(value: Any) -> datetime:
+    instant = datetime.fromisoformat(value) if isinstance(value, str) else None
+    if instant is None or instant.tzinfo is None:
+        raise ValueError("must be an RFC 3339 time with a zone")
+    return instant
+
+
+type ConnectionId = Annotated[str, StringConstraints(pattern=r"^con_[a-z2-7]{26}$")]
+type Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+class Chosen(Body):
+    """Which connections are meant."""
+
+    ids: Annotated[list[ConnectionId], Field(min_length=1, max_length=100)] | None = None
+    reason: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")] | None = None
+    updated_from: Instant | None = None
+    updated_to: Instant | None = None
+    received_from: Instant | None = None
+    received_to: Instant | None = None
+
+    @model_validator(mode="after")
+    def _says_which(self) -> Self:
+        if not self.model_fields_set or ("ids" in self.model_fields_set and len(self.model_fields_set) > 1):
+            raise ValueError("ids, or criteria")
+        return self
+
+
+class Asked(Body):
+    """What ops sent."""
+
+    refetch: Chosen | None = None
+    reannounce: Chosen | None = None
+    dry_run: bool = True
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    continue_after: ConnectionId | None = None
+
+    @model_validator(mode="after")
+    def _asks_for_one_thing(self) -> Self:
+        if (self.refetch is None) == (self.reannounce is None):
+            raise ValueError("refetch or reannounce")
+        return self
+
+
+def order_of(asked: Asked, correlation_id: str) -> Order:
+    verb = Verb.REFETCH if asked.refetch else Verb.REANNOUNCE
+    chosen = asked.refetch or asked.reannounce
+    assert chosen is not None  # noqa: S101 - one of both, says the model
+    return Order(
+        verb=verb,
+        correlation_id=correlation_id,
+        dry_run=asked.dry_run,
+        limit=asked.limit,
+        ids=tuple(dict.fromkeys(chosen.ids)) if chosen.ids else None,
+        criteria=None
+        if chosen.ids
+        else Criteria(
+            statuses=TERMINAL - {Status.DELETED} if verb is Verb.REFETCH else TERMINAL,
+            reason=chosen.reason,
+            updated_from=chosen.updated_from,
+            updated_to=chosen.updated_to,
+            received_from=chosen.received_from,
+            received_to=chosen.received_to,
+        ),
+        after=asked.continue_after,
+    )
+
+
+def shown(order: Order, run: Run) -> dict[str, Any]:
+    """Counts; for an order by ids, also what became of each."""
+    answer: dict[str, Any] = {"dryRun": order.dry_run, "complete": run.complete, "counts": run.counts}
+    if order.ids:
+        answer["connections"] = run.endings
+    if run.after is not None:
+        answer["continueAfter"] = run.after
+    return answer
