@@ -1,4 +1,4 @@
-"""`make build` and `make deploy`: one architecture everywhere, and a refusal in one sentence before anything is done."""
+"""`make build` and `make deploy`: one architecture everywhere, and one sentence for what would fail late."""
 
 import json
 import subprocess
