@@ -1,6 +1,7 @@
 """Call by answer: whatever Flinks says, the connection ends or is due, and only data is stored."""
 
 import json
+import logging
 import socket
 from collections import Counter
 from collections.abc import Iterator
@@ -363,3 +364,14 @@ def over_http(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
     service.set_environment(FLINKS_API_URL=server.url)
     yield service
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_secret_is_logged(service: Service, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever a test has Flinks say."""
+    caplog.set_level(logging.DEBUG)
+    yield
+    logged = " ".join(str(vars(record)) for record in caplog.get_records("call")).lower()
+    vault = service.bank.vault
+    assert "fetch ended" in logged or not vault.cards
+    assert not [secret for secret in (*vault.cards, *vault.sessions) if secret.lower() in logged]
