@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -46,7 +47,8 @@ class Page:
                 self.send_header("Referrer-Policy", "origin")
                 self.send_header("X-Content-Type-Options", "nosniff")
                 self.end_headers()
-                self.wfile.write(body)
+                with suppress(ConnectionError):  # a browser that has gone on
+                    self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 """Say nothing: a landing URL holds a loginId."""

@@ -164,6 +164,24 @@ def test_a_landing_address_posts_once_whatever_is_tried_again_or_reloaded(meet: 
     assert visitor.posted() == [{"loginId": login_id, "institution": "FlinksCapital"}]
 
 
+def test_a_connection_that_is_found_twice_is_followed_once(meet: Meet) -> None:
+    visitor = meet()
+    _, login_id = visitor.login(pending={"never": True})
+    visitor.context.clock.install()
+    tab = visitor.arrive(f"&loginId={login_id}")  # posted, and then listed
+    (connection, *_) = visitor.heard(tab, "connection:status")
+
+    def looks() -> int:
+        return sum(each.url.endswith(connection["connectionId"]) for each in visitor.requests)
+
+    before = looks()
+    tab.clock.fast_forward(20_000)
+    visitor.waits(tab, lambda: looks() > before, "a look at its status")
+    tab.wait_for_timeout(300)  # what must not happen gets its chance
+
+    assert looks() == before + 1
+
+
 def test_a_session_that_connect_refuses_is_replaced(meet: Meet) -> None:
     visitor = meet()
     alter_sessions(visitor, "authorizeToken=[^&]*", f"authorizeToken={uuid.uuid4()}", times=1)
