@@ -1,6 +1,7 @@
 """Every request that the contract allows or forbids, as schemathesis makes them up, on the running stack."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,12 +107,16 @@ def _something_to_list(live: LiveService) -> None:
     [(420, 25, 2_000), pytest.param(2_300, 150, 10_000, marks=pytest.mark.long)],
 )
 def test_no_request_gets_an_answer_that_the_contract_does_not_have(
-    live: LiveService, record_property: Any, examples: int, walks: int, at_least: int
+    live: LiveService,
+    record_testsuite_property: Callable[[str, object], None],
+    examples: int,
+    walks: int,
+    at_least: int,
 ) -> None:
     made_up = run(live, {"examples": 0, "coverage": 0, "fuzzing": examples})
     walked = run(live, {"stateful": walks})
 
-    record_property("cases", made_up.cases + walked.cases)
+    record_testsuite_property("schemathesis cases", made_up.cases + walked.cases)
     answers = made_up.answers + walked.answers
     assert made_up.failures + walked.failures == []
     assert made_up.passed | walked.passed == CHECKS
