@@ -115,6 +115,10 @@ destroy: $(AWS_TOOLS) ## remove a dev stack and all its data, for ever (CONFIG=d
 contracts: $(VENVS)/test/.installed ## write docs/contracts/ from the models of the events
 	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python docs/contracts/generate.py
 
+.PHONY: benchmark
+benchmark: $(VENVS)/test/.installed ## how much our own work adds to waiting for Flinks, as ratios
+	@PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m tests.benchmarks.fetch_batch
+
 .PHONY: requirements
 requirements: $(VENVS)/tools/.installed ## compile requirements/*.in to hashed files that name no index
 	compile() { $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes \

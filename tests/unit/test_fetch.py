@@ -216,12 +216,13 @@ def test_near_its_timeout_a_function_claims_nothing_and_hands_on_what_is_left(se
 # --- outages
 
 
-def test_an_outage_of_six_hours_fails_no_stream_record_and_everyone_gets_there(service: Service) -> None:
+@pytest.mark.parametrize("arrivals", [50, pytest.param(1000, marks=pytest.mark.long)])
+def test_an_outage_of_six_hours_fails_no_stream_record_and_everyone_gets_there(service: Service, arrivals: int) -> None:
     service.script(steps=[{"fault": "html", "status": 503, "times": "forever"}])
     connection_ids = []
-    for n in range(50):
+    for n in range(arrivals):
         connection_ids.append(service.connect_and_post(f"user-{n}"))
-        service.world.run(timedelta(minutes=7))
+        service.world.run(timedelta(hours=6) / arrivals)
 
     service.bank.faults.remove()
     service.settle()
