@@ -4,33 +4,44 @@ import argparse
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from local import demo
 from local.aws.deployment import DeploymentError
 from local.process import NotReady
 from local.stack import ROOT, Stack
 
-DESCRIPTION = ROOT / ".local" / "stack.json"
-
 
 def say(line: str) -> None:
     print(f"  {line}", flush=True)
 
 
-def up() -> None:
-    if DESCRIPTION.exists():
-        raise SystemExit(f"{DESCRIPTION} is there: is a stack up already? End it, or remove the file if none is.")
-    with Stack(ROOT / ".local" / "up", say) as stack:
+def up(folder: Path) -> None:
+    description = folder / "stack.json"
+    if _is_up(description):
+        raise SystemExit(f"A stack is up already: {os.path.relpath(description)} describes it. End that one first.")
+    with Stack(folder / "up", say) as stack:
         try:
-            _write_private(DESCRIPTION, json.dumps(stack.description(), indent=2))
-            say(f"described in {DESCRIPTION.relative_to(ROOT)} (removed at the end); Ctrl-C ends it")
+            _write_private(description, json.dumps(stack.description(), indent=2))
+            say(f"described in {os.path.relpath(description)} (removed at the end); Ctrl-C ends it")
             while True:
                 time.sleep(3600)
         finally:
-            DESCRIPTION.unlink(missing_ok=True)
+            description.unlink(missing_ok=True)
+
+
+def _is_up(description: Path) -> bool:
+    """Whether somebody still answers where the description says; one who was killed leaves the file behind."""
+    try:
+        address = urlsplit(json.loads(description.read_text())["awsEndpointUrl"])
+        socket.create_connection((address.hostname or "", address.port or 0), timeout=2).close()
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -49,14 +60,16 @@ def main() -> None:
         " Flinks; POLL_SECONDS is the pause between two polls.",
     )
     parser.add_argument("what", choices=["up", "demo"], help="up: until Ctrl-C. demo: one connection, then the end.")
-    what = parser.parse_args().what
+    parser.add_argument("--folder", type=Path, default=ROOT / ".local", help="where up writes (default: .local)")
+    arguments = parser.parse_args()
+    what: str = arguments.what
     # A shell's background job inherits an ignored SIGINT; it shall end us all the same.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
     try:
         if what == "up":
-            up()
+            up(arguments.folder)
         else:
             demo.run(say)
     except KeyboardInterrupt:
