@@ -260,6 +260,19 @@ def test_when_aws_fails_in_the_middle_the_connection_still_gets_there(
     assert service.versions_below(connection_id) == 1
 
 
+@pytest.mark.parametrize(("aws", "operation"), [("kms", "decrypt"), ("s3", "put_object")])
+def test_an_open_session_outlives_a_fault_of_aws(service: Service, aws: str, operation: str) -> None:
+    connection_id = service.connect_and_post(pending={"polls": 1})
+    service.until(connection_id, Status.PENDING)
+    service.world.fail(aws, operation, "ServiceUnavailable")
+
+    service.until(connection_id, Status.WAITING)
+    service.settle()
+
+    assert (service.row(connection_id).status, service.row(connection_id).sessions) == (Status.READY, 1)
+    assert len(service.flinks_calls("Authorize")) == 1
+
+
 # --- once
 
 

@@ -240,18 +240,19 @@ class ConnectionTable:
         now: datetime,
         due_at: datetime,
         *,
-        sealed_request: bytes,
+        sealed_request: bytes | None,
         poll_until: datetime | None,
     ) -> Connection:
         """Flinks is processing: keep the open request and when to look again. `poll_until` never moves."""
         change = Change(
             updatedAt=now,
             status=Status.PENDING,
-            sealedRequest=sealed_request,
             retries=claim.retries,
             **_progress(claim),
             **due(claim.connection_id, due_at),
         )
+        if sealed_request is not None:
+            change.set(sealedRequest=sealed_request)
         if poll_until is not None:
             change.set(pollUntil=poll_until)
         change.remove("leaseUntil", "reason")

@@ -240,7 +240,8 @@ class Fetcher:
             case Kind.REAUTHORIZE:
                 # What Flinks calls an unauthorized session may be a key of ours that was rotated (flinks-api §10.2).
                 self.flinks.refresh_credentials()
-                return self._wait(replace(step, request_id=None), verdict.reason)
+                over = replace(step, request_id=None, claim=replace(claim, sealed_request=None))
+                return self._wait(over, verdict.reason)
             case Kind.OUR_CREDENTIALS:
                 return self._wait(replace(step, claim=self._begun_anew(claim)), verdict.reason)
             case _:
@@ -279,7 +280,7 @@ class Fetcher:
             now,
             now + delay,
             reason=reason,
-            sealed_request=self._sealed_request(step) if step.request_id else None,
+            sealed_request=self._sealed_request(step),
             put_unanswered=put_unanswered,
         )
         self._send(row.hint, delay)
@@ -304,11 +305,11 @@ class Fetcher:
         self.table.give_up(step.claim, self.clock(), status, reason=reason, action=action)
         return Outcome(step.claim.hint, Ending(status.value), reason, step.metrics)
 
-    def _sealed_request(self, step: Step) -> bytes:
+    def _sealed_request(self, step: Step) -> bytes | None:
+        """The open session, to be kept; None when there is none. A claim that began with one never opens another."""
         claim = step.claim
-        if claim.sealed_request is not None:
-            return claim.sealed_request  # a claim that began with a request never opens a second one
-        assert step.request_id is not None  # noqa: S101 - only an open session is kept
+        if claim.sealed_request is not None or step.request_id is None:
+            return claim.sealed_request
         return self.seal.seal(step.request_id, claim.connection_id, Purpose.REQUEST)
 
     def _send(self, hint: Hint, delay: timedelta) -> None:
