@@ -22,6 +22,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from landing import trouble
+from landing.backoff import USUAL, Backoff
 from landing.connection import (
     ERASED,
     AtFlinks,
@@ -37,7 +38,7 @@ from landing.flinks import Answer, FlinksClient
 from landing.flinks_codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
 from landing.login_seal import LoginSeal, Purpose
 from landing.metrics import Metric
-from landing.queues import LONGEST_DELAY, EraseQueue
+from landing.queues import EraseQueue
 
 type TimeLeft = Callable[[], timedelta]
 
@@ -52,8 +53,7 @@ class Limits:
     """The numbers of an erasure."""
 
     lease: timedelta = timedelta(seconds=330)
-    retry_first: timedelta = timedelta(seconds=10)
-    retry_last: timedelta = timedelta(minutes=15)
+    backoff: Backoff = USUAL
     overdue_after: timedelta = timedelta(hours=24)
     backups_for: timedelta = timedelta(days=7)
 
@@ -273,20 +273,13 @@ class Eraser:
     def _later(self, claim: Connection, later: Later) -> Outcome:
         now = self.clock()
         overdue = now >= _of(claim).requested_at + self.limits.overdue_after
-        due_at = later.due_at or now + self._backoff(claim.retries, later.not_before, overdue=overdue)
+        backoff = self.limits.backoff
+        pause = backoff.last if overdue else backoff.delay(claim.retries, self.jitter, later.not_before)
+        due_at = later.due_at or now + pause
         row = self.table.keep_erasing(claim, now, due_at, reason=later.reason)
         self._send(row.hint, due_at - now)
         metrics = (*([later.metric] if later.metric else []), *([Metric.ERASURE_OVERDUE] if overdue else []))
         return Outcome(row.connection_id, Ending.DELETING, later.reason, due_at, metrics=metrics, cause=later.cause)
-
-    def _backoff(self, retries: int, not_before: float | None, *, overdue: bool) -> timedelta:
-        if overdue:
-            return self.limits.retry_last
-        longest = min(self.limits.retry_last, self.limits.retry_first * 2 ** min(retries, 20))
-        delay = max(longest * self.jitter(), timedelta(seconds=1))
-        if not_before is not None and not_before > 0:
-            delay = max(delay, timedelta(seconds=min(not_before, LONGEST_DELAY.total_seconds())))
-        return timedelta(milliseconds=delay // timedelta(milliseconds=1))
 
     def _send(self, hint: Hint, delay: timedelta) -> None:
         """Wake someone when it is due. A message that cannot be sent is made good by `resume_stalled`."""

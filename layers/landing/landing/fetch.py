@@ -16,6 +16,7 @@ from enum import StrEnum
 from botocore.exceptions import BotoCoreError, ClientError
 
 from landing import account_data
+from landing.backoff import USUAL, Backoff
 from landing.connection import Action, Connection, Hint, Status
 from landing.connection_table import ConnectionTable, RowChanged
 from landing.drop_store import DropNotPut, DropStore, PutFailure
@@ -23,7 +24,7 @@ from landing.flinks import Answer, FlinksClient
 from landing.flinks_codes import ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
 from landing.login_seal import LoginSeal, Purpose
 from landing.owner_tag import Ownership, OwnerTag
-from landing.queues import LONGEST_DELAY, FetchQueue
+from landing.queues import FetchQueue
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,7 @@ class Limits:
     lease: timedelta = timedelta(seconds=150)
     poll_every: timedelta = timedelta(seconds=10)
     poll_for: timedelta = timedelta(minutes=30)
-    retry_first: timedelta = timedelta(seconds=10)
-    retry_last: timedelta = timedelta(minutes=15)
+    backoff: Backoff = USUAL
     retry_for: timedelta = timedelta(hours=24)
     sessions: int = 3
     call_again_within: timedelta = timedelta(seconds=5)
@@ -255,7 +255,7 @@ class Fetcher:
         if seen_202:
             poll_until = poll_until or now + self.limits.poll_for
         else:  # a data call that timed out: Flinks may be at it, or may be ill
-            delay = max(delay, self._backoff(claim.retries))
+            delay = max(delay, self.limits.backoff.delay(claim.retries, self.jitter))
             claim = replace(claim, retries=claim.retries + 1)
         row = self.table.keep_pending(
             claim, now, now + delay, sealed_request=self._sealed_request(step), poll_until=poll_until
@@ -274,7 +274,7 @@ class Fetcher:
         claim, now = step.claim, self.clock()
         if now >= self._last_try(claim):
             return self._end(step, Status.FAILED, reason, Action.CONTACT_SUPPORT)
-        delay = self._backoff(claim.retries, not_before)
+        delay = self.limits.backoff.delay(claim.retries, self.jitter, not_before)
         row = self.table.keep_waiting(
             claim,
             now,
@@ -293,13 +293,6 @@ class Fetcher:
 
     def _last_try(self, claim: Connection) -> datetime:
         return (claim.started_at or claim.received_at) + self.limits.retry_for
-
-    def _backoff(self, retries: int, not_before: float | None = None) -> timedelta:
-        longest = min(self.limits.retry_last, self.limits.retry_first * 2 ** min(retries, 20))
-        delay = max(longest * self.jitter(), timedelta(seconds=1))
-        if not_before is not None and not_before > 0:
-            delay = max(delay, timedelta(seconds=min(not_before, LONGEST_DELAY.total_seconds())))
-        return timedelta(milliseconds=delay // timedelta(milliseconds=1))
 
     def _end(self, step: Step, status: Status, reason: str, action: Action) -> Outcome:
         self.table.give_up(step.claim, self.clock(), status, reason=reason, action=action)
