@@ -15,10 +15,9 @@ from math import ceil
 
 import pytest
 
-from landing import flinks, wire, wiring
+from landing import wiring
 from landing.fetch import Ending, Outcome, fetch_all
-from local.flinks.reply import Reply
-from local.flinks.server import Server
+from tests.world.over_http import over_http
 from tests.world.service import Service, running_service
 from tests.world.world import World
 
@@ -29,20 +28,10 @@ ROUNDS = 3
 
 @contextlib.contextmanager
 def slow_flinks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """The service with its real wire, and the simulator behind its real server, each answer held back."""
-    with running_service(World(), monkeypatch) as service:
-
-        @contextlib.contextmanager
-        def answer(method: str, path: str, headers: dict[str, str], body: bytes) -> Iterator[Reply]:
-            yield service.bank.answer(method, path, headers, body)
-
-        server = Server(0, answer)
-        server.start()
-        monkeypatch.setattr(flinks, "Wire", wire.Wire)
-        service.set_environment(FLINKS_API_URL=server.url)
+    """Each answer is held back."""
+    with running_service(World(), monkeypatch) as service, over_http(service, monkeypatch):
         service.script(steps=[{"fault": "ok", "hang": FLINKS_TAKES, "times": "forever"}])
         yield service
-        server.stop()
 
 
 def seconds(threads: int, connections: int) -> float:

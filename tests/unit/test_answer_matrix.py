@@ -5,19 +5,16 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import cast
 
 import pytest
 
-from landing import flinks, wire
+from landing import flinks
 from landing.connection import TERMINAL, Action, Connection, Status
 from landing.fetch import CLAIM_TAKES
 from local.flinks.cards import Pending
 from local.flinks.codes import CODES
-from local.flinks.reply import Reply
-from local.flinks.server import Server
 from tests.unit.flinks_answers import (
     ASYNC,
     AUTHORIZE,
@@ -32,6 +29,7 @@ from tests.unit.flinks_answers import (
     cells_on_the_wire,
 )
 from tests.unit.simulator.driver import Caller
+from tests.world.over_http import over_http as behind_its_server
 from tests.world.service import Service
 
 COUNTED = {
@@ -352,18 +350,8 @@ def counted(capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
 
 @pytest.fixture
 def over_http(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    """The service with its real wire, and the simulator behind its real server."""
-
-    @contextmanager
-    def flinks_api(method: str, path: str, headers: dict[str, str], body: bytes) -> Iterator[Reply]:
-        yield service.bank.answer(method, path, headers, body)
-
-    server = Server(0, flinks_api)
-    server.start()
-    monkeypatch.setattr(flinks, "Wire", wire.Wire)
-    service.set_environment(FLINKS_API_URL=server.url)
-    yield service
-    server.stop()
+    with behind_its_server(service, monkeypatch) as over_http:
+        yield over_http
 
 
 @pytest.fixture(autouse=True)
