@@ -144,7 +144,7 @@ def _folder() -> Path:
     local = ROOT / ".local"
     for old in local.glob("demo-*"):
         if not _alive(int(old.name.removeprefix("demo-"))):
-            shutil.rmtree(old)
+            shutil.rmtree(old, ignore_errors=True)  # another demo may be clearing it away as well
     return local / f"demo-{os.getpid()}"
 
 

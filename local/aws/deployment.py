@@ -1,5 +1,6 @@
 """Deploy the real template to the emulator the way the cloud gets it: `sam build`, `sam package`, a change set."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -8,8 +9,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +19,7 @@ import boto3
 
 STACK_NAME = "flinks-landing"
 ARTIFACT_BUCKET = "sam-artifacts"
-BUILDS_KEPT = 3
+BUILDS_KEPT = 5
 BUILD_INPUTS = ("template.yaml", "layers", "functions")
 
 type Say = Callable[[str], None]
@@ -82,37 +83,46 @@ def host_architecture() -> str:
 
 def sam_build(repository: Path, architecture: str, say: Say = print) -> Path:
     """The folder of a finished `sam build` of `repository`; one that had the same inputs is used again."""
-    builds = repository / ".aws-sam" / "local"
-    finished = builds / _fingerprint(repository, architecture)
-    if finished.is_dir():
-        say("sam build: nothing changed since the last one")
-        return finished
-    builds.mkdir(parents=True, exist_ok=True)
-    unfinished = builds / f"unfinished-{os.getpid()}"
-    say("sam build ...")
-    _sam(
-        repository,
-        [
-            "build",
-            "--template-file",
-            repository / "template.yaml",
-            "--build-dir",
-            unfinished,
-            "--parameter-overrides",
-            f"Architecture={architecture}",
-            "--region",
-            "ca-central-1",
-        ],
-        _build_environment(repository, architecture),
-    )
-    if finished.is_dir():  # by someone else, meanwhile
-        shutil.rmtree(unfinished)
-    else:
+    with _alone_with_builds(repository) as builds:
+        finished = builds / _fingerprint(repository, architecture)
+        if finished.is_dir():
+            say("sam build: nothing changed since the last one")
+            os.utime(finished)  # in use again, so not the next to go
+            return finished
+        say("sam build ...")
+        unfinished = builds / "unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)  # of somebody who was killed
+        _sam(
+            repository,
+            [
+                "build",
+                "--template-file",
+                repository / "template.yaml",
+                "--build-dir",
+                unfinished,
+                "--parameter-overrides",
+                f"Architecture={architecture}",
+                "--region",
+                "ca-central-1",
+            ],
+            _build_environment(repository, architecture),
+        )
         unfinished.rename(finished)
-    newest_first = sorted(builds.iterdir(), key=lambda build: build.stat().st_mtime, reverse=True)
-    for old in newest_first[BUILDS_KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
-    return finished
+        kept = (build for build in builds.iterdir() if build.is_dir())  # sam keeps a file beside them
+        newest_first = sorted(kept, key=lambda build: build.stat().st_mtime, reverse=True)
+        for old in newest_first[BUILDS_KEPT:]:
+            shutil.rmtree(old)
+        return finished
+
+
+@contextmanager
+def _alone_with_builds(repository: Path) -> Iterator[Path]:
+    """The folder of builds, for one process at a time: stacks may start side by side, and sam shares a file."""
+    builds = repository / ".aws-sam" / "local"
+    builds.mkdir(parents=True, exist_ok=True)
+    with (repository / ".aws-sam" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield builds
 
 
 def deploy(
