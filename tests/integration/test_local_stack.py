@@ -126,13 +126,14 @@ def demo() -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-def test_the_demo_shows_one_connection_all_the_way() -> None:
-    with demo() as process:
-        said = process.communicate(timeout=200)[0].decode()
+def test_two_demos_side_by_side_each_show_one_connection_all_the_way() -> None:
+    with demo() as first, demo() as second:
+        told = [process.communicate(timeout=200)[0].decode() for process in (first, second)]
 
-    assert process.returncode == 0
+    assert (first.returncode, second.returncode) == (0, 0)
     for word in ("202 accepted", "processing", "ready", "s3://", "aws:kms", "Chequing CAD", "Visa Horizon"):
-        assert word in said
+        assert word in told[0]
+        assert word in told[1]
 
 
 def test_a_demo_that_is_broken_off_leaves_no_process() -> None:
