@@ -8,6 +8,7 @@ import pytest
 
 from landing import wiring
 from landing.connection import Action, Status, timestamp
+from landing.fetch import Ending
 from tests.world.service import Service
 
 
@@ -311,6 +312,39 @@ def test_a_worker_that_outlives_its_lease_loses_to_the_one_who_claimed_after_it(
     assert service.versions_below(connection_id) == 1
 
 
+def test_a_worker_that_comes_back_after_its_lease_writes_nothing_over_what_another_has_done(service: Service) -> None:
+    service.script(endpoint="GetAccountsDetail", steps=[{"code": "TOO_MANY_REQUESTS"}])
+    connection_id = service.connect_and_post()
+    posted = len(service.world.calls)
+
+    def another_claims_when_the_lease_is_over() -> None:
+        service.world.clock.advance(181)
+        wiring.fetcher().fetch(service.row(connection_id).hint)
+
+    seal = posted + 8  # claim, open, a secret, token, Authorize, a secret, data, seal
+    service.world.interrupt(seal, "before", another_claims_when_the_lease_is_over)
+    service.settle()
+
+    row = service.row(connection_id)
+    assert service.world.calls[seal - 1].operation == "encrypt"
+    assert (row.status, row.attempt, row.retries) == (Status.READY, 2, 0)
+
+
+def test_a_claim_that_runs_is_left_alone_whoever_knows_its_number(service: Service) -> None:
+    connection_id = service.connect_and_post()
+    posted = len(service.world.calls)
+    endings = []
+
+    def a_message_about_the_running_claim() -> None:
+        endings.append(wiring.fetcher().fetch(service.row(connection_id).hint).ending)
+
+    service.world.interrupt(posted + 4, "before", a_message_about_the_running_claim)
+    service.settle()
+
+    assert endings == [Ending.EARLY]
+    assert len(service.flinks_calls("Authorize")) == 1
+
+
 # --- who wants other accounts
 
 
@@ -331,6 +365,26 @@ def test_other_accounts_posted_while_a_claim_runs_are_fetched_as_the_next_genera
     assert (row.status, row.generation, row.refetch_wanted) == (Status.READY, 2, False)
     assert row.drop is not None
     assert row.drop.accounts == 1
+
+
+def test_a_claim_after_a_dead_one_asks_for_the_other_accounts_alone(service: Service) -> None:
+    login_id = service.connect_bank()
+    account = service.accounts_of(login_id)[1]
+    connection_id = json.loads(service.post(login_id)["body"])["connectionId"]
+    posted = len(service.world.calls)
+
+    def choose_another() -> None:
+        service.post(login_id, accountIds=[account])
+
+    service.world.interrupt(posted + 1, "after_effect", choose_another)
+    service.world.crash_at(posted + 6, "before")
+    service.settle()
+
+    row = service.row(connection_id)
+    assert (row.status, row.generation) == (Status.READY, 2)
+    assert row.drop is not None
+    assert row.drop.accounts == 1
+    assert len(service.flinks_calls("GetAccountsDetail")) == 1
 
 
 def test_a_post_again_wakes_a_waiting_connection_at_once(service: Service) -> None:
@@ -359,6 +413,16 @@ def test_a_tag_of_ours_for_someone_else_quarantines_and_stores_nothing(service: 
 
     row = service.row(connection_id)
     assert (row.status, row.reason, row.action) == (Status.FAILED, "ownership_mismatch", Action.RECONNECT)
+    assert service.drops() == []
+
+
+def test_a_tag_that_only_the_data_shows_counts_as_well(service: Service) -> None:
+    connection_id = service.connect_and_post()
+    service.script(endpoint="GetAccountsDetail", steps=[{"fault": "other_tag", "tag": service.tag_for("bob")}])
+
+    service.settle()
+
+    assert service.row(connection_id).reason == "ownership_mismatch"
     assert service.drops() == []
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from landing import wiring
 from landing.connection import Status
 from tests.world.service import Service
 
@@ -58,18 +59,22 @@ def test_other_accounts_are_stored_before_anyone_asked_flinks(service: Service) 
     assert (row.account_ids, row.generation) == ((SAVINGS,), 1)
 
 
-def test_a_race_of_two_first_posts_makes_one_connection(service: Service) -> None:
-    def post_as_well() -> None:
-        posted(service)
+def test_a_first_post_that_comes_second_overwrites_nothing(service: Service) -> None:
+    login_id = service.connect_bank()
+
+    def another_post_that_is_fetched_at_once() -> None:
+        connection_id = posted(service, login_id)
+        wiring.fetcher().fetch(service.row(connection_id).hint)
 
     put = 4  # GenerateMac, GetItem, Encrypt, PutItem
-    service.world.interrupt(put, "before", post_as_well)
+    service.world.interrupt(put, "before", another_post_that_is_fetched_at_once)
 
-    answer = service.post(LOGIN_ID)
+    answer = service.post(login_id)
 
+    (row,) = service.rows()
     assert answer["statusCode"] == 202
     assert service.world.counts()["dynamodb.put_item"] == 2
-    assert len(service.world.tables["connections"].items) == 1
+    assert (row.status, row.attempt) == (Status.READY, 1)
 
 
 @pytest.mark.parametrize(
