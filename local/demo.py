@@ -73,7 +73,7 @@ def _show_row(stack: Stack, connection_id: str, login_id: str, told: "_Told") ->
     sealed = len(item["sealedLogin"]["B"])
     told(
         f"the row holds the loginId sealed by KMS ({sealed} bytes), never in clear",
-        "layers/landing/landing/receive.py",
+        "layers/landing/landing/verbs/receive_login.py",
     )
 
 
@@ -99,10 +99,10 @@ def _show_drop(stack: Stack, connection_id: str, told: "_Told") -> None:
     )["Item"]
     key = item["drop"]["M"]["key"]["S"]
     found = stack.client("s3").get_object(Bucket=stack.outputs["DropBucket"], Key=key)
-    told(f"the drop: s3://{stack.outputs['DropBucket']}/{key}", "layers/landing/landing/fetch.py")
+    told(f"the drop: s3://{stack.outputs['DropBucket']}/{key}", "layers/landing/landing/verbs/fetch_accounts.py")
     told(
         f"encrypted: {found['ServerSideEncryption']}, by the stack's own key",
-        "layers/landing/landing/drop_store.py",
+        "layers/landing/landing/stores/drop_store.py",
     )
     text = gzip.decompress(found["Body"].read())
     (stack.folder / "drop.json").write_bytes(text)

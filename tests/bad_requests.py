@@ -14,7 +14,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from landing.web import ProblemType
+from landing.edge.web import ProblemType
 from local.issuer import AUDIENCE, Issuer
 
 MARK = "5ecre7"

@@ -11,8 +11,8 @@ from typing import Any
 
 import requests
 
-from landing.connection import Connection
-from landing.connection_row import from_item
+from landing.domain.connection import Connection
+from landing.stores.connection_row import from_item
 from local.stack import Stack
 
 PATIENCE = timedelta(seconds=60)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core.core_schema import WithDefaultSchema
 
-from landing.announcements import KINDS, Announcement
+from landing.domain.announcements import KINDS, Announcement
 
 HERE = Path(__file__).parent
 

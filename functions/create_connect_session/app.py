@@ -3,9 +3,10 @@
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from landing import metrics, web, wiring
-from landing.connect_session import NoSession, create_connect_session
+from landing import metrics, wiring
+from landing.edge import web
 from landing.metrics import Metric
+from landing.verbs.create_connect_session import NoSession, create_connect_session
 
 logger = Logger()
 

@@ -13,10 +13,11 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
-from landing import metrics, queues, trouble, wiring
-from landing.erase import Ending, Outcome, TimeLeft, outcome_of
-from landing.erase_order import ACCEPTED, Order, carry_out, shown
+from landing import error_names, metrics, wiring
+from landing.edge.delete_order import ACCEPTED, Order, carry_out, shown
 from landing.metrics import Metric
+from landing.stores import queues
+from landing.verbs.delete_connection import Ending, Outcome, TimeLeft, outcome_of
 
 logger = Logger()
 
@@ -31,7 +32,7 @@ def report(connection_id: str | None, outcome: Outcome | Exception, ticket: str 
     """One log line for a run, and the metrics to count for it."""
     about: dict[str, Any] = {"connectionId": connection_id, "ticket": ticket}
     if isinstance(outcome, Exception):
-        error, place = trouble.name_of(outcome), trouble.place_of(outcome)
+        error, place = error_names.name_of(outcome), error_names.place_of(outcome)
         logger.error("erase broke off", error=error, place=place, **about)
         metrics.count([Metric.ERASE_ERROR])
         return

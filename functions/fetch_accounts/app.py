@@ -6,11 +6,12 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from landing import metrics, queues, trouble, wiring
-from landing.connection import Hint
-from landing.connection_row import hint_of
-from landing.fetch import Ending, Outcome, fetch_all
+from landing import error_names, metrics, wiring
+from landing.domain.connection import Hint
 from landing.metrics import Metric
+from landing.stores import queues
+from landing.stores.connection_row import hint_of
+from landing.verbs.fetch_accounts import Ending, Outcome, fetch_all
 
 logger = Logger()
 
@@ -41,7 +42,7 @@ def report(hint: Hint, outcome: Outcome | Exception) -> list[str]:
     """One log line for a hint, and the metrics to count for it."""
     about: dict[str, Any] = {"connectionId": hint.connection_id, "generation": hint.generation, "attempt": hint.attempt}
     if isinstance(outcome, Exception):
-        error, place = trouble.name_of(outcome), trouble.place_of(outcome)
+        error, place = error_names.name_of(outcome), error_names.place_of(outcome)
         logger.error("fetch broke off", error=error, place=place, **about)
         return [Metric.FETCH_ERROR]
     about["correlationId"] = outcome.correlation_id

@@ -6,10 +6,10 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import metrics, wiring
-from landing.announcements import Fate, Outcome, Settled
-from landing.connection import Status
-from landing.connection_row import hint_of
+from landing.domain.connection import Settled, Status
 from landing.metrics import Metric
+from landing.stores.connection_row import hint_of
+from landing.verbs.publish_events import Fate, Outcome
 
 logger = Logger()
 

@@ -3,9 +3,10 @@
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from landing import metrics, web, wiring
+from landing import metrics, wiring
+from landing.edge import web
 from landing.metrics import Metric
-from landing.receive import NewLogin, receive
+from landing.verbs.receive_login import NewLogin, receive
 
 logger = Logger()
 

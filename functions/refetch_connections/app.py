@@ -11,9 +11,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import ValidationError
 
 from landing import metrics, wiring
+from landing.edge.refetch_order import ACCEPTED, Asked, order_of, shown
 from landing.metrics import Metric
-from landing.refetch import Ending
-from landing.refetch_order import ACCEPTED, Asked, order_of, shown
+from landing.verbs.refetch_connections import Ending
 
 logger = Logger()
 

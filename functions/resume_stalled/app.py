@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import metrics, wiring
 from landing.metrics import Metric
-from landing.resume import resume_stalled
+from landing.verbs.resume_stalled import resume_stalled
 
 logger = Logger()
 

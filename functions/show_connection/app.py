@@ -3,7 +3,8 @@
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from landing import metrics, web, wiring
+from landing import metrics, wiring
+from landing.edge import web
 from landing.metrics import Metric
 
 logger = Logger()

@@ -16,7 +16,7 @@ from math import ceil
 import pytest
 
 from landing import wiring
-from landing.fetch import Ending, Outcome, fetch_all
+from landing.verbs.fetch_accounts import Ending, Outcome, fetch_all
 from tests.world.over_http import over_http
 from tests.world.service import Service, running_service
 from tests.world.world import World

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from landing.connection import Status
+from landing.domain.connection import Status
 from tests.world.service import Service, running_service
 from tests.world.world import World
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from landing import wiring
-from landing.connection import Status
+from landing.domain.connection import Status
 from tests.world.erasing import LAMBDA_SECONDS, Erasing, with_erasing
 from tests.world.service import Service, running_service
 from tests.world.world import WorkerDied, World

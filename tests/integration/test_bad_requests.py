@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from landing.web import ProblemType
+from landing.edge.web import ProblemType
 from tests.bad_requests import BAD_REQUESTS, LOGIN_ID, MARK, NOBODYS, BadRequest, alice
 from tests.live_service import LiveService
 

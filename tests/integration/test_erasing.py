@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from landing.connection import Status
+from landing.domain.connection import Status
 from tests.live_service import LiveService, eventually
 
 SCRIPT = Path(__file__).resolve().parents[2] / "docs/operations/restore.py"

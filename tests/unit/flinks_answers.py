@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
-from landing.connection import Status
+from landing.domain.connection import Status
 
 type Step = dict[str, Any]
 

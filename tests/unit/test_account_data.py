@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landing import account_data
-from landing.account_data import AnotherLogin, Incomplete
+from landing.flinks import account_data
+from landing.flinks.account_data import AnotherLogin, Incomplete
 from landing.strict_json import JsonObject, parse
 
 LOGIN_ID = "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"

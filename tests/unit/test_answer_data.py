@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from landing.connection import Status
+from landing.domain.connection import Status
 from local.flinks import faults
 from local.flinks.connect import Connect
 from local.flinks.control import Control

@@ -10,9 +10,9 @@ from typing import cast
 
 import pytest
 
-from landing import flinks
-from landing.connection import TERMINAL, Action, Connection, Status
-from landing.fetch import CLAIM_TAKES
+from landing.domain.connection import TERMINAL, Action, Connection, Status
+from landing.flinks import client
+from landing.verbs.fetch_accounts import CLAIM_TAKES
 from local.flinks.cards import Pending
 from local.flinks.codes import CODES
 from tests.unit.flinks_answers import (
@@ -39,7 +39,7 @@ COUNTED = {
     Status.ACTION_REQUIRED: "ConnectionActionRequired",
     Status.FAILED: "ConnectionFailed",
 }
-DEADLINES = cast("dict[flinks.Call, float]", flinks.DEADLINES)
+DEADLINES = cast("dict[client.Call, float]", client.DEADLINES)
 
 
 @pytest.mark.parametrize("cell", list(cells_in_process()))
@@ -65,7 +65,7 @@ def test_every_fault_of_the_wire_in_every_call_has_its_fate(
     over_http.script(endpoint=cell.call, steps=[cell.step | {"times": cell.fate.calls}])
     with monkeypatch.context() as patch:
         if cell.step["fault"] in ("hang", "slow_drip"):
-            patch.setitem(DEADLINES, flinks.Call(cell.call), 0.3)
+            patch.setitem(DEADLINES, client.Call(cell.call), 0.3)
         row = after_its_next_claim(over_http, connection_id)
 
     assert_fate(cell, over_http, row, capsys)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landing import flinks
-from landing.connection import TERMINAL, Status
-from landing.wire import Fault, Reply
+from landing.domain.connection import TERMINAL, Status
+from landing.flinks import client
+from landing.flinks.wire import Fault, Reply
 from local.flinks.codes import CODES
 from tests.unit.flinks_answers import ASYNC, CALLS, DATA, FATES
 from tests.world.service import BUCKET, TABLE, BankWire, Service
@@ -96,7 +96,7 @@ def damaged(content: bytes, place: float, put: bytes, cut: int) -> bytes:
 @pytest.fixture
 def overheard(service: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
     """The service, on a wire that a test may speak on."""
-    monkeypatch.setattr(flinks, "Wire", lambda _, max_bytes: SpokenFor(service.world, service.bank, max_bytes))
+    monkeypatch.setattr(client, "Wire", lambda _, max_bytes: SpokenFor(service.world, service.bank, max_bytes))
     return service
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from landing.connection import (
+from landing.domain.connection import (
     AfterPost,
     Connection,
     Status,

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
 from docs.contracts.generate import file_name, schema, written
-from landing.announcements import KINDS, Announcement
+from landing.domain.announcements import KINDS, Announcement
 from tests.world.service import BUCKET, Service
 
 CONTRACTS = Path(__file__).parents[2] / "docs" / "contracts"

@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from landing import wiring
-from landing.connection import instant
-from landing.owner_tag import Ownership
+from landing.domain.connection import instant
+from landing.stores.owner_tag import Ownership
 from tests.world.service import Service, http_event
 
 CONNECT = "https://toolbox-iframe.private.fin.ag/v2/"

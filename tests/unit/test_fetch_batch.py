@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from landing import wiring
-from landing.fetch import Ending, Outcome, fetch_all
-from landing.flinks import DEADLINES, Call
+from landing.flinks.client import DEADLINES, Call
+from landing.verbs.fetch_accounts import Ending, Outcome, fetch_all
 from tests.world.over_http import over_http
 from tests.world.service import Service
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landing.flinks import Answer, Call, Fault, FlinksClient
+from landing.flinks.client import Answer, Call, Fault, FlinksClient
 from tests.unit.scripted_host import Script, ScriptedHost, dripping, gzipped, reply, reset_after
 
 CUSTOMER = "43387CA6-0391-4c82-857d-70d95f087ecb"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landing import flinks_codes
-from landing.connection import Action
-from landing.flinks import Answer, Call, Fault
-from landing.flinks_codes import Kind, Verdict, what_to_do
+from landing.domain.connection import Action
+from landing.flinks import codes
+from landing.flinks.client import Answer, Call, Fault
+from landing.flinks.codes import Kind, Verdict, what_to_do
 
 REQUEST_ID = "b7a1e0d2-5c3f-4f86-a0be-6e1d97c2f405"
 
@@ -91,7 +91,7 @@ def test_a_documented_code_decides_whatever_the_status(call: Call, code: str) ->
 
 
 def test_no_code_is_judged_that_is_not_documented() -> None:
-    assert set(flinks_codes.BY_CODE) == set(EXPECTED)
+    assert set(codes.BY_CODE) == set(EXPECTED)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_an_answer_without_status_is_tried_again(call: Call) -> None:
 
 
 def verdicts() -> list[Verdict]:
-    return [value for value in vars(flinks_codes).values() if isinstance(value, Verdict)]
+    return [value for value in vars(codes).values() if isinstance(value, Verdict)]
 
 
 def test_reasons_and_metrics_are_words_that_can_be_public() -> None:

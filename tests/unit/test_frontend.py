@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from landing.web import ProblemType
+from landing.edge.web import ProblemType
 
 FRONTEND = Path(__file__).parents[2] / "docs" / "frontend"
 

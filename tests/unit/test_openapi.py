@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 from pydantic import BaseModel, ValidationError
 
-from landing import sentences, strict_json, web
-from landing.connection import CONNECTION_ID, Action, Status
+from landing import strict_json
+from landing.domain.connection import CONNECTION_ID, Action, Status
+from landing.edge import sentences, web
 from tests.world.service import TEMPLATE, Service, handler_of, http_event
 
 type Json = dict[str, Any]

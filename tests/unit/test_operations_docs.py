@@ -9,8 +9,8 @@ import pytest
 from botocore import xform_name
 from samtranslator.yaml_helper import yaml_parse
 
-from landing import flinks_codes
-from landing.flinks_codes import Kind, Verdict
+from landing.flinks import codes
+from landing.flinks.codes import Kind, Verdict
 from landing.metrics import Metric
 
 type Json = dict[str, Any]
@@ -145,7 +145,7 @@ def test_what_logs_are_searched_for_is_what_the_code_writes() -> None:
 
 def test_for_every_reason_to_give_up_it_says_what_to_do() -> None:
     gives_up = {Kind.RETRY, Kind.REAUTHORIZE, Kind.STOP, Kind.QUARANTINE}
-    verdicts = {each for each in vars(flinks_codes).values() if isinstance(each, Verdict)}
+    verdicts = {each for each in vars(codes).values() if isinstance(each, Verdict)}
     reasons = {verdict.reason for verdict in verdicts if verdict.kind in gives_up}
     ((_, text),) = [paragraph for paragraph in paragraphs() if paragraph[0] == ["ConnectionsFail"]]
 
@@ -164,7 +164,7 @@ def test_for_every_reason_to_give_up_it_says_what_to_do() -> None:
 
 
 def test_words_in_small_letters_are_words_of_the_code() -> None:
-    places = [*ROOT.glob("functions/*/app.py"), *ROOT.glob("layers/landing/landing/*.py"), ROOT / "samconfig.toml"]
+    places = [*ROOT.glob("functions/*/app.py"), *ROOT.glob("layers/landing/landing/**/*.py"), ROOT / "samconfig.toml"]
     words = set(re.findall(r"[a-z]+(?:_[a-z]+)+", " ".join(place.read_text() for place in places)))
 
     told = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", PAGE))

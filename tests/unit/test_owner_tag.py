@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landing.owner_tag import Ownership, OwnerTag
+from landing.stores.owner_tag import Ownership, OwnerTag
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 OWNER = "amelie@example.com"

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from landing.connection import TERMINAL, Status
+from landing.domain.connection import TERMINAL, Status
 from tests.unit.flinks_answers import ASYNC, BY_CODE, DATA, NOT_JSON, SPOILED, Step
 from tests.world.service import Service
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from landing.announcements import KINDS
-from landing.connection import Status
+from landing.domain.announcements import KINDS
+from landing.domain.connection import Status
 from tests.world.audience import Audience, audience_of
 from tests.world.erasing import with_erasing
 from tests.world.service import BUCKET, TABLE, Service, http_event

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from landing import wiring
-from landing.connection import Status
+from landing.domain.connection import Status
 from tests.world.service import Service
 
 LOGIN_ID = "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"

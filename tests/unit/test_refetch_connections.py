@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from landing.connection import Status, timestamp
+from landing.domain.connection import Status, timestamp
 from tests.world import table as world_table
 from tests.world.audience import Audience, audience_of
 from tests.world.service import TABLE, Service, context_of

@@ -3,7 +3,7 @@
 import json
 from datetime import timedelta
 
-from landing.connection import Status
+from landing.domain.connection import Status
 from tests.world.service import Service
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from landing.connection import Status
+from landing.domain.connection import Status
 from tests.world.service import Service, handler_module
 
 FUNCTIONS = ("receive_login", "fetch_accounts", "show_connection", "resume_stalled")

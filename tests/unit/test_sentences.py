@@ -6,23 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from landing import fetch, flinks_codes
-from landing.connection import Action, Status
-from landing.flinks_codes import Kind, Verdict
-from landing.sentences import ACTIONS, REASONS, STATES, Sentence, sentence_for
+from landing.domain.connection import Action, Status
+from landing.edge.sentences import ACTIONS, REASONS, STATES, Sentence, sentence_for
+from landing.flinks import codes
+from landing.flinks.codes import Kind, Verdict
+from landing.verbs import fetch_accounts
 
 NEVER_STORED = {Kind.CONTINUE, Kind.READY, Kind.PENDING, Kind.DELETED, Kind.GONE}
 """Verdicts that a fetch acts on without keeping their reason, or that only an erasure meets."""
 
 
 def reasons_of_flinks() -> set[str]:
-    verdicts = (each for each in vars(flinks_codes).values() if isinstance(each, Verdict))
+    verdicts = (each for each in vars(codes).values() if isinstance(each, Verdict))
     return {verdict.reason for verdict in verdicts if verdict.kind not in NEVER_STORED}
 
 
 def reasons_of_fetching() -> Iterator[str]:
-    """The literal reasons that fetch.py hands to its two ways of giving one."""
-    for node in ast.walk(ast.parse(Path(fetch.__file__).read_text())):
+    """The literal reasons that fetch_accounts.py hands to its two ways of giving one."""
+    for node in ast.walk(ast.parse(Path(fetch_accounts.__file__).read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("_wait", "_end"):
             reasons = (argument.value for argument in node.args if isinstance(argument, ast.Constant))
             yield from (reason for reason in reasons if isinstance(reason, str))

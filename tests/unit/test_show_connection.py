@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from landing import web
-from landing.connection import Action, Status
+from landing.domain.connection import Action, Status
+from landing.edge import web
 from tests.world.service import Service, http_event
 
 LOGIN_ID = "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landing.wire import Fault, Reply, Wire
+from landing.flinks.wire import Fault, Reply, Wire
 from tests.unit.scripted_host import Script, ScriptedHost, dripping, gzipped, reply, reset_after
 
 LONG_ENOUGH = 30.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from landing.connection import Connection
+from landing.domain.connection import Connection
 from tests.world.objects import Bucket
 from tests.world.service import BUCKET, TABLE, Service, context_of, handler_of
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from landing import flinks, wire
+from landing.flinks import client, wire
 from local.flinks.reply import Reply
 from local.flinks.server import Server
 from tests.world.service import Service
@@ -23,7 +23,7 @@ def over_http(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
 
     server = Server(0, flinks_api)
     server.start()
-    monkeypatch.setattr(flinks, "Wire", wire.Wire)
+    monkeypatch.setattr(client, "Wire", wire.Wire)
     service.set_environment(FLINKS_API_URL=server.url)
     yield service
     server.stop()

@@ -16,10 +16,11 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from samtranslator.yaml_helper import yaml_parse
 
-from landing import flinks, wiring
-from landing.connection import TERMINAL, Connection, Status, whole_milliseconds
-from landing.connection_row import from_item
-from landing.wire import Fault, Reply
+from landing import wiring
+from landing.domain.connection import TERMINAL, Connection, Status, whole_milliseconds
+from landing.flinks import client
+from landing.flinks.wire import Fault, Reply
+from landing.stores.connection_row import from_item
 from local.flinks.bank import Bank
 from local.flinks.clock import Clock
 from local.flinks.connect import Connect
@@ -285,5 +286,5 @@ def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "client", lambda service, **_: getattr(world, service))
-    monkeypatch.setattr(flinks, "Wire", lambda _, max_bytes: BankWire(world, bank, max_bytes))
+    monkeypatch.setattr(client, "Wire", lambda _, max_bytes: BankWire(world, bank, max_bytes))
     monkeypatch.setattr(wiring, "clock", lambda: whole_milliseconds(world.clock.now()))

@@ -6,22 +6,24 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 
-from landing import connection, settings
+from landing import settings
+from landing.domain import connection
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
-    from landing.announcements import Announcer, Bus
-    from landing.connect_session import ConnectPage
-    from landing.connection_table import ConnectionTable
-    from landing.drop_store import DropStore
-    from landing.erase import Eraser
-    from landing.fetch import Fetcher
-    from landing.flinks import FlinksClient
-    from landing.login_seal import LoginSeal
-    from landing.owner_tag import OwnerTag
-    from landing.queues import EraseQueue, FetchQueue
-    from landing.refetch import Refetcher
+    from landing.flinks.client import FlinksClient
+    from landing.stores.bus import Bus
+    from landing.stores.connection_table import ConnectionTable
+    from landing.stores.drop_store import DropStore
+    from landing.stores.login_seal import LoginSeal
+    from landing.stores.owner_tag import OwnerTag
+    from landing.stores.queues import EraseQueue, FetchQueue
+    from landing.verbs.create_connect_session import ConnectPage
+    from landing.verbs.delete_connection import Eraser
+    from landing.verbs.fetch_accounts import Fetcher
+    from landing.verbs.publish_events import Announcer
+    from landing.verbs.refetch_connections import Refetcher
 
 clock = connection.utc_now
 
@@ -39,7 +41,7 @@ _ONCE = _PATIENT.merge(Config(read_timeout=20, retries={"mode": "standard", "tot
 
 @cache
 def connection_table() -> "ConnectionTable":
-    from landing.connection_table import ConnectionTable
+    from landing.stores.connection_table import ConnectionTable
 
     table = settings.TableSettings.from_environment().connections_table
     return ConnectionTable(boto3.client("dynamodb", config=_PATIENT), table)
@@ -52,7 +54,7 @@ def _kms() -> "KMSClient":
 
 @cache
 def login_seal() -> "LoginSeal":
-    from landing.login_seal import LoginSeal
+    from landing.stores.login_seal import LoginSeal
 
     keys = settings.SealSettings.from_environment()
     return LoginSeal(_kms(), login_key=keys.login_key_arn, index_key=keys.index_key_arn)
@@ -60,14 +62,14 @@ def login_seal() -> "LoginSeal":
 
 @cache
 def owner_tag() -> "OwnerTag":
-    from landing.owner_tag import OwnerTag
+    from landing.stores.owner_tag import OwnerTag
 
     return OwnerTag(login_seal().owner_mac)
 
 
 @cache
 def drop_store() -> "DropStore":
-    from landing.drop_store import DropStore
+    from landing.stores.drop_store import DropStore
 
     drops = settings.DropSettings.from_environment()
     return DropStore(boto3.client("s3", config=_ONCE), drops.drop_bucket, drops.data_key_arn)
@@ -75,7 +77,7 @@ def drop_store() -> "DropStore":
 
 @cache
 def fetch_queue() -> "FetchQueue":
-    from landing.queues import FetchQueue
+    from landing.stores.queues import FetchQueue
 
     queue = settings.FetchQueueSettings.from_environment()
     return FetchQueue(boto3.client("sqs", config=_PATIENT), queue.fetch_queue_url)
@@ -83,8 +85,8 @@ def fetch_queue() -> "FetchQueue":
 
 @cache
 def flinks() -> "FlinksClient":
-    from landing.flinks import FlinksClient
-    from landing.flinks_keys import FlinksKeys
+    from landing.flinks.client import FlinksClient
+    from landing.stores.flinks_keys import FlinksKeys
 
     at = settings.FlinksSettings.from_environment()
     keys = FlinksKeys(
@@ -97,7 +99,7 @@ def flinks() -> "FlinksClient":
 
 @cache
 def connect_page() -> "ConnectPage":
-    from landing.connect_session import ConnectPage
+    from landing.verbs.create_connect_session import ConnectPage
 
     connect = settings.ConnectSettings.from_environment()
     return ConnectPage(connect.flinks_connect_url, demo=connect.flinks_demo, redirect_url=connect.connect_redirect_url)
@@ -105,7 +107,7 @@ def connect_page() -> "ConnectPage":
 
 @cache
 def fetcher() -> "Fetcher":
-    from landing.fetch import Fetcher, Limits
+    from landing.verbs.fetch_accounts import Fetcher, Limits
 
     numbers = settings.FetchSettings.from_environment()
     return Fetcher(
@@ -123,14 +125,15 @@ def fetcher() -> "Fetcher":
 
 @cache
 def bus() -> "Bus":
-    from landing.announcements import Bus
+    from landing.stores.bus import Bus
 
     return Bus(boto3.client("events", config=_PATIENT), settings.AnnounceSettings.from_environment().event_bus_name)
 
 
 @cache
 def announcer() -> "Announcer":
-    from landing.announcements import Announcer, RefusedAnnouncements
+    from landing.stores.bus import RefusedAnnouncements
+    from landing.verbs.publish_events import Announcer
 
     names = settings.AnnounceSettings.from_environment()
     refused = RefusedAnnouncements(boto3.client("sqs", config=_PATIENT), names.announcement_failures_url)
@@ -139,7 +142,7 @@ def announcer() -> "Announcer":
 
 @cache
 def refetcher() -> "Refetcher":
-    from landing.refetch import Refetcher
+    from landing.verbs.refetch_connections import Refetcher
 
     return Refetcher(connection_table(), bus(), settings.AnnounceSettings.from_environment().drop_bucket, clock)
 
@@ -150,7 +153,7 @@ def resume_at_most() -> int:
 
 @cache
 def erase_queue() -> "EraseQueue":
-    from landing.queues import EraseQueue
+    from landing.stores.queues import EraseQueue
 
     queue = settings.EraseQueueSettings.from_environment()
     return EraseQueue(boto3.client("sqs", config=_PATIENT), queue.erase_queue_url)
@@ -158,8 +161,8 @@ def erase_queue() -> "EraseQueue":
 
 @cache
 def eraser() -> "Eraser":
-    from landing.drop_store import DropStore
-    from landing.erase import Eraser, Limits
+    from landing.stores.drop_store import DropStore
+    from landing.verbs.delete_connection import Eraser, Limits
 
     numbers = settings.EraseSettings.from_environment()
     drops = settings.DropSettings.from_environment()

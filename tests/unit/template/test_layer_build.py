@@ -41,7 +41,8 @@ def layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_the_package_imports_is_there_or_the_runtime_s_own(layer: Path) -> None:
-    modules = [f"landing.{path.stem}" for path in layer.glob("landing/*.py") if path.stem != "__init__"]
+    sources = (path.relative_to(layer) for path in layer.glob("landing/**/*.py"))
+    modules = [".".join(path.with_suffix("").parts) for path in sources if path.stem != "__init__"]
 
     run = subprocess.run(
         [ROOT / ".venvs/lambda/bin/python", "-c", f"import {', '.join(modules)}"],

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from landing import flinks, wiring
-from landing.connection import Status
+from landing import wiring
+from landing.domain.connection import Status
+from landing.flinks import client
 from local.flinks.bank import Bank
 from local.flinks.cards import Pending
 from local.flinks.settings import Settings
@@ -484,7 +485,7 @@ def another_flinks(service: Service, monkeypatch: pytest.MonkeyPatch, url: str, 
     elsewhere = Bank(clock=BankClock(service.world), settings=Settings(customer_id=customer_id))
     monkeypatch.setenv("FLINKS_API_URL", url)
     monkeypatch.setenv("FLINKS_CUSTOMER_ID", customer_id)
-    monkeypatch.setattr(flinks, "Wire", lambda _, max_bytes: BankWire(service.world, elsewhere, max_bytes))
+    monkeypatch.setattr(client, "Wire", lambda _, max_bytes: BankWire(service.world, elsewhere, max_bytes))
     wiring.reset()
     return elsewhere
 

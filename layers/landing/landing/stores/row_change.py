@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from landing.connection import Action, Connection, Status, due_shard
-from landing.connection_row import Attribute, attribute
+from landing.domain.connection import Action, Connection, Status, due_shard
+from landing.stores.connection_row import Attribute, attribute
 
 
 def due(connection_id: str, due_at: datetime) -> dict[str, Any]:

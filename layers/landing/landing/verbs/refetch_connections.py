@@ -8,9 +8,10 @@ from enum import StrEnum
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from landing.announcements import Bus, announcement_of
-from landing.connection import ERASED, TERMINAL, Connection
-from landing.connection_table import ConnectionTable, Criteria, RowChanged
+from landing.domain.announcements import announcement_of
+from landing.domain.connection import ERASED, TERMINAL, Connection
+from landing.stores.bus import Bus
+from landing.stores.connection_table import ConnectionTable, Criteria, RowChanged
 
 TIME_TO_STOP = timedelta(seconds=30)
 """What must be left of an invocation for one more connection, however slowly AWS answers."""

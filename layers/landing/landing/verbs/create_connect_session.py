@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlencode
 
-from landing.flinks import FlinksClient
-from landing.flinks_codes import Kind, what_to_do
-from landing.owner_tag import OwnerTag
+from landing.flinks.client import FlinksClient
+from landing.flinks.codes import Kind, what_to_do
+from landing.stores.owner_tag import OwnerTag
 
 VALID_FOR = timedelta(minutes=15)
 """Flinks says 30 minutes in one place and 15 in another (flinks-api §4): the shorter one is true in both."""

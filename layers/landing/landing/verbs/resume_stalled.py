@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from landing.connection import Status
-from landing.connection_table import ConnectionTable, RowChanged
-from landing.queues import EraseQueue, FetchQueue
+from landing.domain.connection import Status
+from landing.stores.connection_table import ConnectionTable, RowChanged
+from landing.stores.queues import EraseQueue, FetchQueue
 
 OVERDUE_AFTER = timedelta(minutes=2)
 """A message is rarely this late; a row that is has been forgotten, or its worker has died."""

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from landing.connection import AfterPost, Connection, Status, after_post, connection_id
-from landing.connection_table import ConnectionTable, RowChanged
-from landing.login_seal import LoginSeal, Purpose
+from landing.domain.connection import AfterPost, Connection, Status, after_post, connection_id
+from landing.stores.connection_table import ConnectionTable, RowChanged
+from landing.stores.login_seal import LoginSeal, Purpose
 
 _TRIES = 5
 

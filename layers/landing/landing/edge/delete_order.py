@@ -7,9 +7,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from landing.connection import timestamp
-from landing.erase import Ending, Eraser, Outcome, TimeLeft, erase_all
-from landing.web import Body, Guid
+from landing.domain.connection import timestamp
+from landing.edge.web import Body, Guid
+from landing.verbs.delete_connection import Ending, Eraser, Outcome, TimeLeft, erase_all
 
 type OneOrMore[T] = T | Annotated[list[T], Field(min_length=1, max_length=100)]
 type ConnectionId = Annotated[str, StringConstraints(pattern=r"^con_[a-z0-9_]{1,60}$")]

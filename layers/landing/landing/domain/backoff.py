@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from landing.queues import LONGEST_DELAY
+LONGEST_DELAY = timedelta(minutes=15)
+"""SQS holds a message back no longer; what is due later is delayed again when it arrives."""
 
 
 @dataclass(frozen=True)

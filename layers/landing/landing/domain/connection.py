@@ -55,6 +55,15 @@ class Hint:
 
 
 @dataclass(frozen=True)
+class Settled:
+    """What the table's stream said: how a generation of a connection ended."""
+
+    connection_id: str
+    generation: int
+    status: Status
+
+
+@dataclass(frozen=True)
 class Drop:
     """Where the account data of one generation lies, and what it holds; sizes in bytes."""
 

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from landing.connection import TERMINAL, Status
-from landing.connection_table import Criteria
-from landing.refetch import Order, Run, Verb
-from landing.web import Body
+from landing.domain.connection import TERMINAL, Status
+from landing.edge.web import Body
+from landing.stores.connection_table import Criteria
+from landing.verbs.refetch_connections import Order, Run, Verb
 
 ACCEPTED = {
     "refetch | reannounce": {

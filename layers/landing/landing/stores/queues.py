@@ -4,13 +4,11 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from landing.connection import Hint
+from landing.domain.backoff import LONGEST_DELAY
+from landing.domain.connection import Hint
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-LONGEST_DELAY = timedelta(minutes=15)
-"""SQS holds a message back no longer; what is due later is delayed again when it arrives."""
 
 
 class BadMessage(ValueError):

@@ -4,7 +4,7 @@
 
 from dataclasses import dataclass
 
-from landing.connection import Action
+from landing.domain.connection import Action
 
 
 @dataclass(frozen=True)

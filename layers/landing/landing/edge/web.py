@@ -19,11 +19,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
-from landing import strict_json, trouble
-from landing.connection import CONNECTION_ID, ERASED, Action, Connection, timestamp
-from landing.connection_table import BadToken
-from landing.receive import ConnectionErased, Contended
-from landing.sentences import sentence_for
+from landing import error_names, strict_json
+from landing.domain.connection import CONNECTION_ID, ERASED, Action, Connection, timestamp
+from landing.edge.sentences import sentence_for
+from landing.stores.connection_table import BadToken
+from landing.verbs.receive_login import ConnectionErased, Contended
 
 type Event = dict[str, Any]
 type Reply = dict[str, Any]
@@ -98,9 +98,9 @@ def answer(event: Event, verb: Callable[[Event], Reply], refused: Callable[[str,
     except BadToken:
         said = bad_page()
     except (Contended, ClientError, BotoCoreError) as fault:
-        said = unavailable(trouble.name_of(fault))
+        said = unavailable(error_names.name_of(fault))
     except Exception as defect:  # noqa: BLE001 - see Crash
-        raise Crash(f"{trouble.name_of(defect)} at {trouble.place_of(defect)}") from None
+        raise Crash(f"{error_names.name_of(defect)} at {error_names.place_of(defect)}") from None
     refused(said.type.slug, said.cause)
     return said.reply(event["requestContext"]["requestId"])
 

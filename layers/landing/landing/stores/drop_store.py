@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from landing.connection import Drop
+from landing.domain.connection import Drop
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

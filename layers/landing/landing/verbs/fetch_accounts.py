@@ -15,16 +15,16 @@ from enum import StrEnum
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from landing import account_data
-from landing.backoff import USUAL, Backoff
-from landing.connection import Action, Connection, Hint, Status
-from landing.connection_table import ConnectionTable, RowChanged
-from landing.drop_store import DropNotPut, DropStore, PutFailure
-from landing.flinks import Answer, FlinksClient
-from landing.flinks_codes import ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
-from landing.login_seal import LoginSeal, Purpose
-from landing.owner_tag import Ownership, OwnerTag
-from landing.queues import FetchQueue
+from landing.domain.backoff import USUAL, Backoff
+from landing.domain.connection import Action, Connection, Hint, Status
+from landing.flinks import account_data
+from landing.flinks.client import Answer, FlinksClient
+from landing.flinks.codes import ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
+from landing.stores.connection_table import ConnectionTable, RowChanged
+from landing.stores.drop_store import DropNotPut, DropStore, PutFailure
+from landing.stores.login_seal import LoginSeal, Purpose
+from landing.stores.owner_tag import Ownership, OwnerTag
+from landing.stores.queues import FetchQueue
 
 
 @dataclass(frozen=True)

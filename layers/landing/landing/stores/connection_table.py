@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from landing.connection import (
+from landing.domain.connection import (
     CONNECTION_ID,
     DUE_SHARDS,
     PUTS_SETTLE,
@@ -23,8 +23,8 @@ from landing.connection import (
     instant,
     timestamp,
 )
-from landing.connection_row import Attribute, Item, attribute, from_item, hint_of, to_item
-from landing.row_change import Change, due
+from landing.stores.connection_row import Attribute, Item, attribute, from_item, hint_of, to_item
+from landing.stores.row_change import Change, due
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 
-from landing.connection import Action
-from landing.flinks import NO_ERROR, Answer, Call
+from landing.domain.connection import Action
+from landing.flinks.client import NO_ERROR, Answer, Call
+from landing.flinks.wire import Fault
 from landing.metrics import Metric
-from landing.wire import Fault
 
 
 class Kind(StrEnum):

@@ -21,9 +21,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from landing import trouble
-from landing.backoff import USUAL, Backoff
-from landing.connection import (
+from landing import error_names
+from landing.domain.backoff import USUAL, Backoff
+from landing.domain.connection import (
     ERASED,
     AtFlinks,
     Connection,
@@ -32,13 +32,13 @@ from landing.connection import (
     Status,
     timestamp,
 )
-from landing.connection_table import ConnectionTable, RowChanged
-from landing.drop_store import Contents, DropStore
-from landing.flinks import Answer, FlinksClient
-from landing.flinks_codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
-from landing.login_seal import LoginSeal, Purpose
+from landing.flinks.client import Answer, FlinksClient
+from landing.flinks.codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
 from landing.metrics import Metric
-from landing.queues import EraseQueue
+from landing.stores.connection_table import ConnectionTable, RowChanged
+from landing.stores.drop_store import Contents, DropStore
+from landing.stores.login_seal import LoginSeal, Purpose
+from landing.stores.queues import EraseQueue
 
 type TimeLeft = Callable[[], timedelta]
 
@@ -184,7 +184,7 @@ class Eraser:
             try:
                 return self._steps(claim, time_left)
             except (ClientError, BotoCoreError) as error:
-                cause = f"{trouble.name_of(error)} at {trouble.place_of(error)}"
+                cause = f"{error_names.name_of(error)} at {error_names.place_of(error)}"
                 return self._later(claim, Later("service_unavailable", Metric.ERASE_ERROR, cause=cause))
         except RowChanged as loss:  # our lease is over, and someone else goes on
             return self._standing(loss.row or claim)

@@ -12,8 +12,8 @@ from ipaddress import ip_address
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
+from landing.flinks.wire import Fault, Reply, Wire
 from landing.strict_json import JsonObject, NotStrictJson, parse
-from landing.wire import Fault, Reply, Wire
 
 __all__ = ["Answer", "Call", "Credentials", "Fault", "FlinksClient", "JsonObject"]
 

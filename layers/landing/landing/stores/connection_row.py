@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from landing.connection import (
+from landing.domain.connection import (
     Action,
     AtFlinks,
     Connection,

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from landing import wiring
-from landing.connection import Action, Status, timestamp
-from landing.fetch import Ending
+from landing.domain.connection import Action, Status, timestamp
+from landing.verbs.fetch_accounts import Ending
 from tests.world.service import Service
 
 

@@ -1,0 +1,1 @@
+"""AWS in the words of a connection. Knows nothing of Flinks' API."""

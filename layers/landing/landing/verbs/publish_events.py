@@ -1,0 +1,85 @@
+"""Announces how connections ended: what the stream said was committed, if the table confirms it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from landing.domain.announcements import Announcement, announcement_of
+from landing.domain.connection import Settled
+from landing.error_names import name_of
+from landing.stores.bus import PERMANENT, Bus, RefusedAnnouncements
+from landing.stores.connection_table import ConnectionTable
+
+
+class Fate(StrEnum):
+    """What became of something that the stream said."""
+
+    ANNOUNCED = "announced"
+    SUPERSEDED = "superseded"
+    """It is no longer so: what came after it will be announced, and nothing of a deleted connection but that."""
+    REFUSED = "refused"
+    """EventBridge will never take it; it lies in the queue for ops."""
+    NOT_NOW = "not_now"
+    """AWS did not serve: the stream must deliver it again."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one `Settled`, for one log line."""
+
+    fate: Fate
+    code: str | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Announcer:
+    """The stream is the outbox: what it says was committed, and is announced if the table still says so."""
+
+    table: ConnectionTable
+    bus: Bus
+    refused: RefusedAnnouncements
+    bucket: str
+
+    def announce(self, settled: Iterable[Settled]) -> dict[Settled, Outcome]:
+        """Announce each that is still so, at least once and, of one connection, never a later one first.
+
+        Every row is read after all of `settled` was written: so of one connection at most one is still so, and
+        their order needs no care.
+        """
+        outcomes: dict[Settled, Outcome] = {}
+        due: dict[Settled, Announcement] = {}
+        for each in dict.fromkeys(settled):
+            try:
+                announcement = self._confirmed(each)
+            except (ClientError, BotoCoreError) as error:
+                outcomes[each] = Outcome(Fate.NOT_NOW, name_of(error))
+            except (ValueError, KeyError) as error:  # a row that this release cannot read or put into words
+                outcomes[each] = self._give_up(each, type(error).__name__)
+            else:
+                outcomes[each] = Outcome(Fate.SUPERSEDED)
+                if announcement is not None:
+                    due[each] = announcement
+        for (each, announcement), code in zip(due.items(), self.bus.put(due.values()), strict=True):
+            outcomes[each] = self._outcome(each, announcement, code)
+        return outcomes
+
+    def _confirmed(self, settled: Settled) -> Announcement | None:
+        row = self.table.get(settled.connection_id)
+        if row is None or (row.generation, row.status) != (settled.generation, settled.status):
+            return None
+        return announcement_of(row, self.bucket)
+
+    def _outcome(self, settled: Settled, announcement: Announcement, code: str | None) -> Outcome:
+        if code is None:
+            return Outcome(Fate.ANNOUNCED, correlation_id=announcement.correlation_id)
+        return self._give_up(settled, code) if code in PERMANENT else Outcome(Fate.NOT_NOW, code)
+
+    def _give_up(self, settled: Settled, code: str) -> Outcome:
+        try:
+            self.refused.keep(settled, code)
+        except (ClientError, BotoCoreError) as error:
+            return Outcome(Fate.NOT_NOW, name_of(error))
+        return Outcome(Fate.REFUSED, code)
