@@ -86,7 +86,7 @@ test-long: setup ## what takes long: the tests marked `long`
 	$(PYTEST) -m long
 
 AWS_TOOLS := $(foreach e,tools sam stack,$(VENVS)/$(e)/.installed)
-OPERATIONS := $(VENVS)/stack/bin/python docs/operations
+OPS := $(VENVS)/stack/bin/python -m ops
 
 .PHONY: build
 build: $(AWS_TOOLS) ## build functions and layer for AWS (ARCHITECTURE=arm64 or x86_64)
@@ -101,20 +101,20 @@ build: $(AWS_TOOLS) ## build functions and layer for AWS (ARCHITECTURE=arm64 or 
 
 .PHONY: deploy
 deploy: $(AWS_TOOLS) ## build, then create or update the stack of samconfig.toml (CONFIG=default or prod)
-	@parameters="$$($(OPERATIONS)/samconfig.py "$(CONFIG)" --file "$(SAMCONFIG)" --architecture "$(ARCHITECTURE)")"
+	@parameters="$$($(OPS).samconfig "$(CONFIG)" --file "$(SAMCONFIG)" --architecture "$(ARCHITECTURE)")"
 	$(MAKE) --no-print-directory build
 	mapfile -t parameters <<<"$$parameters"
 	SAM_CLI_TELEMETRY=0 $(SAM) deploy --config-file "$(abspath $(SAMCONFIG))" --config-env "$(CONFIG)" --parameter-overrides "$${parameters[@]}"
 
 .PHONY: destroy
 destroy: $(AWS_TOOLS) ## remove a dev stack and all its data, for ever (CONFIG=default; CONFIRM=the stack's name)
-	@stack="$$($(OPERATIONS)/samconfig.py "$(CONFIG)" --file "$(SAMCONFIG)")"
+	@stack="$$($(OPS).samconfig "$(CONFIG)" --file "$(SAMCONFIG)")"
 	mapfile -t stack <<<"$$stack"
-	$(OPERATIONS)/destroy.py "$${stack[0]}" --region "$${stack[1]}" $(if $(CONFIRM),--confirm "$(CONFIRM)")
+	$(OPS).destroy "$${stack[0]}" --region "$${stack[1]}" $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 .PHONY: contracts
 contracts: $(VENVS)/test/.installed ## write docs/contracts/ from the models of the events
-	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python docs/contracts/generate.py
+	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m ops.contracts
 
 .PHONY: benchmark
 benchmark: $(VENVS)/test/.installed ## how much our own work adds to waiting for Flinks, as ratios

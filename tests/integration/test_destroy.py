@@ -16,7 +16,6 @@ from local.stack import Stack
 from tests.live_service import LiveService
 
 ROOT = Path(__file__).parents[2]
-DESTROY = ROOT / "docs/operations/destroy.py"
 SMALL = {
     "Parameters": {"Environment": {"Type": "String"}},
     "Resources": {
@@ -37,10 +36,10 @@ type Destroy = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def destroy(stack: Stack) -> Destroy:
     def run(name: str, *confirmed: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(DESTROY), name, "--region", stack.emulator.region, *confirmed]
+        command = [sys.executable, "-m", "ops.destroy", name, "--region", stack.emulator.region, *confirmed]
         environment = stack.emulator.environment()
         return subprocess.run(
-            command, env=environment, input=typed, capture_output=True, text=True, check=False, timeout=100
+            command, cwd=ROOT, env=environment, input=typed, capture_output=True, text=True, check=False, timeout=100
         )
 
     return run

@@ -1,14 +1,11 @@
 """A deletion on the real template, artifacts and IAM; and the restore drill of docs/operations.md."""
 
-import importlib.util
 import json
-from pathlib import Path
 from typing import Any
 
 from landing.domain.connection import Status
+from ops import restore
 from tests.live_service import LiveService, eventually
-
-SCRIPT = Path(__file__).resolve().parents[2] / "docs/operations/restore.py"
 
 
 def erase(live: LiveService, **order: Any) -> list[dict[str, Any]]:
@@ -84,26 +81,17 @@ def test_versions_markers_and_uploads_are_swept(live: LiveService) -> None:
     assert live.drops_of(connection_id) == []
 
 
-def restore_script() -> Any:
-    spec = importlib.util.spec_from_file_location("restore", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
-
-
 def test_a_restore_brings_back_what_was_lost_and_nobody_who_was_erased(live: LiveService) -> None:
     """The emulator's side table is always as of now: so first the side table, then the loss."""
     (_, lost), (_, erased) = ready(live), ready(live)
-    dynamodb, s3, script = live.client("dynamodb"), live.client("s3"), restore_script()
+    dynamodb, s3 = live.client("dynamodb"), live.client("s3")
     table, bucket = live.stack.outputs["ConnectionsTable"], live.stack.outputs["DropBucket"]
-    script.make_side_table(dynamodb, table, "side", None)
+    restore.make_side_table(dynamodb, table, "side", None)
     erase(live, connectionId=erased)
     dynamodb.delete_item(TableName=table, Key={"connectionId": {"S": lost}})
 
-    fates = script.copy_back(dynamodb, table, "side", script.erased_ids(s3, bucket), dry_run=False)
-    script.remove(dynamodb, "side")
+    fates = restore.copy_back(dynamodb, table, "side", restore.erased_ids(s3, bucket), dry_run=False)
+    restore.remove(dynamodb, "side")
 
     assert fates["restored"] == 1
     assert live.row(lost).status is Status.READY
@@ -116,9 +104,7 @@ def test_a_whole_restore_leaves_no_side_table(live: LiveService) -> None:
     before = dynamodb.list_tables()["TableNames"]
     outputs = live.stack.outputs
 
-    fates = restore_script().restore(
-        dynamodb, s3, outputs["ConnectionsTable"], outputs["DropBucket"], None, dry_run=False
-    )
+    fates = restore.restore(dynamodb, s3, outputs["ConnectionsTable"], outputs["DropBucket"], None, dry_run=False)
 
     assert fates["restored"] == 0
     assert fates["alreadyThere"] >= 1

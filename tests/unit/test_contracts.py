@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
-from docs.contracts.generate import file_name, schema, written
 from landing.domain.announcements import KINDS, Announcement
+from ops.contracts import file_name, schema, written
 from tests.world.service import BUCKET, Service
 
 CONTRACTS = Path(__file__).parents[2] / "docs" / "contracts"

@@ -1,26 +1,15 @@
 """The restore script, on moto: what was lost comes back, what was erased does not."""
 
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
-SCRIPT = Path(__file__).resolve().parents[2] / "docs/operations/restore.py"
+from ops import restore
+
 TABLE, SIDE, BUCKET = "connections", "connections-side", "drops"
-
-
-@pytest.fixture(scope="module")
-def script() -> Any:
-    spec = importlib.util.spec_from_file_location("restore", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
@@ -60,13 +49,13 @@ def ids(dynamodb: Any) -> set[str]:
     return {item["connectionId"]["S"] for item in dynamodb.scan(TableName=TABLE)["Items"]}
 
 
-def test_lost_rows_come_back_and_erased_ones_do_not(aws: tuple[Any, Any], script: Any) -> None:
+def test_lost_rows_come_back_and_erased_ones_do_not(aws: tuple[Any, Any]) -> None:
     dynamodb, s3 = aws
     make_table(dynamodb, SIDE, row("con_lost"), row("con_there"), row("con_erased"))
     dynamodb.put_item(TableName=TABLE, Item=row("con_there", "deleting"))
     give_receipt(s3, "con_erased")
 
-    fates = script.copy_back(dynamodb, TABLE, SIDE, script.erased_ids(s3, BUCKET), dry_run=False)
+    fates = restore.copy_back(dynamodb, TABLE, SIDE, restore.erased_ids(s3, BUCKET), dry_run=False)
 
     there = dynamodb.get_item(TableName=TABLE, Key={"connectionId": {"S": "con_there"}})["Item"]
     assert fates == {"restored": 1, "alreadyThere": 1, "erased": 1}
@@ -74,50 +63,50 @@ def test_lost_rows_come_back_and_erased_ones_do_not(aws: tuple[Any, Any], script
     assert there["status"] == {"S": "deleting"}
 
 
-def test_a_dry_run_copies_nothing(aws: tuple[Any, Any], script: Any) -> None:
+def test_a_dry_run_copies_nothing(aws: tuple[Any, Any]) -> None:
     dynamodb, _ = aws
     make_table(dynamodb, SIDE, row("con_lost"), row("con_there"))
     dynamodb.put_item(TableName=TABLE, Item=row("con_there"))
 
-    fates = script.copy_back(dynamodb, TABLE, SIDE, set(), dry_run=True)
+    fates = restore.copy_back(dynamodb, TABLE, SIDE, set(), dry_run=True)
 
     assert fates == {"restored": 1, "alreadyThere": 1, "erased": 0}
     assert ids(dynamodb) == {"con_there"}
 
 
-def test_a_tombstone_is_not_brought_back(aws: tuple[Any, Any], script: Any) -> None:
+def test_a_tombstone_is_not_brought_back(aws: tuple[Any, Any]) -> None:
     dynamodb, _ = aws
     make_table(dynamodb, SIDE, row("con_erased", "deleted"))
 
-    fates = script.copy_back(dynamodb, TABLE, SIDE, set(), dry_run=False)
+    fates = restore.copy_back(dynamodb, TABLE, SIDE, set(), dry_run=False)
 
     assert (fates["erased"], ids(dynamodb)) == (1, set())
 
 
-def test_the_side_table_is_made_and_goes(aws: tuple[Any, Any], script: Any) -> None:
+def test_the_side_table_is_made_and_goes(aws: tuple[Any, Any]) -> None:
     dynamodb, s3 = aws
     dynamodb.put_item(TableName=TABLE, Item=row("con_there"))
 
-    fates = script.restore(dynamodb, s3, TABLE, BUCKET, None, dry_run=False)
+    fates = restore.restore(dynamodb, s3, TABLE, BUCKET, None, dry_run=False)
 
     assert fates == {"restored": 0, "alreadyThere": 1, "erased": 0}
     assert dynamodb.list_tables()["TableNames"] == [TABLE]
 
 
-def test_the_side_table_goes_even_when_copying_fails(aws: tuple[Any, Any], script: Any) -> None:
+def test_the_side_table_goes_even_when_copying_fails(aws: tuple[Any, Any]) -> None:
     dynamodb, s3 = aws
 
     with pytest.raises(s3.exceptions.NoSuchBucket):
-        script.restore(dynamodb, s3, TABLE, "no-such-bucket", None, dry_run=False)
+        restore.restore(dynamodb, s3, TABLE, "no-such-bucket", None, dry_run=False)
 
     assert dynamodb.list_tables()["TableNames"] == [TABLE]
 
 
-def test_a_side_table_that_was_left_behind_is_not_believed(aws: tuple[Any, Any], script: Any) -> None:
+def test_a_side_table_that_was_left_behind_is_not_believed(aws: tuple[Any, Any]) -> None:
     dynamodb, s3 = aws
     make_table(dynamodb, SIDE, row("con_of_last_time"))
 
-    script.restore(dynamodb, s3, TABLE, BUCKET, None, dry_run=False)
+    restore.restore(dynamodb, s3, TABLE, BUCKET, None, dry_run=False)
 
     assert ids(dynamodb) == set()
     assert dynamodb.list_tables()["TableNames"] == [TABLE]

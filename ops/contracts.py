@@ -1,5 +1,4 @@
-"""Writes the JSON Schema of every event beside this file, from the models of the events: `make contracts`."""
-# ruff: noqa: INP001 - documentation is no package
+"""Writes the JSON Schema of every event to docs/contracts/, from the models of the events: `make contracts`."""
 
 import json
 from pathlib import Path
@@ -10,7 +9,7 @@ from pydantic_core.core_schema import WithDefaultSchema
 
 from landing.domain.announcements import KINDS, Announcement
 
-HERE = Path(__file__).parent
+CONTRACTS = Path(__file__).parents[1] / "docs" / "contracts"
 
 
 class Plain(GenerateJsonSchema):
@@ -50,4 +49,4 @@ def written(contract: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     for kind in KINDS.values():
-        (HERE / file_name(kind)).write_text(written(schema(kind)))
+        (CONTRACTS / file_name(kind)).write_text(written(schema(kind)))

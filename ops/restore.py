@@ -1,11 +1,9 @@
-"""Bring back rows that the connections table has lost, and none that were erased: `restore.py --help`.
+"""Bring back rows that the connections table has lost, and none that were erased: `python -m ops.restore --help`.
 
 AWS restores a table to a point in time only as another table. This makes that side table, copies the rows that the
 live table lacks and that no receipt names, and deletes the side table again, whatever happened in between: it holds
 rows of people who have been erased since.
 """
-
-# ruff: noqa: INP001 - a script, no package
 
 import argparse
 import json

@@ -1,11 +1,9 @@
-"""Remove a dev stack and all that it would leave behind, people's data included: `destroy.py --help`.
+"""Remove a dev stack and all that it would leave behind, people's data included: `python -m ops.destroy --help`.
 
 The stack goes first, so that nobody writes any more; then what it retains: the bucket with every version, the table,
 the layers, the keys. CloudFormation remembers for 90 days what a deleted stack retained: a run that was cut off can
 be repeated.
 """
-
-# ruff: noqa: INP001 - a script, no package
 
 import argparse
 import sys

@@ -1,6 +1,4 @@
-"""Say what samconfig.toml means for a deployment, and refuse what would fail late: `samconfig.py --help`."""
-
-# ruff: noqa: INP001 - a script, no package
+"""Say what samconfig.toml means for a deployment, and refuse what would fail late: `python -m ops.samconfig --help`."""
 
 import argparse
 import sys
