@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from landing import error_names, metrics, wiring
+from landing.domain.reasons import Reason
 from landing.edge.delete_order import ACCEPTED, Order, carry_out, shown
 from landing.metrics import Metric
 from landing.stores import queues
@@ -50,7 +51,7 @@ def erase_ordered(event: dict[str, Any], time_left: TimeLeft) -> dict[str, Any]:
         done = carry_out(order, wiring.eraser(), time_left, threads=wiring.erase_threads())
     except (ClientError, BotoCoreError) as error:
         report(None, error, order.ticket)
-        return {"outcome": "not_done", "reason": "service_unavailable"}
+        return {"outcome": "not_done", "reason": Reason.SERVICE_UNAVAILABLE}
     for each in done:
         report(each.connection_id, each.outcome, order.ticket)
     return {"dryRun": order.dry_run, "connections": [shown(each) for each in done]}

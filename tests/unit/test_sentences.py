@@ -1,39 +1,52 @@
 """What the person is told: every reason that can be stored has its sentence, in both languages."""
 
-import ast
-from collections.abc import Iterator
-from pathlib import Path
+import json
+from typing import Any
 
 import pytest
 
 from landing.domain.connection import Action, Status
+from landing.domain.reasons import OF_ERASING, Reason
 from landing.edge.sentences import ACTIONS, REASONS, STATES, Sentence, sentence_for
 from landing.flinks import codes
 from landing.flinks.codes import Kind, Verdict
-from landing.verbs import fetch_accounts
 
-NEVER_STORED = {Kind.CONTINUE, Kind.READY, Kind.PENDING, Kind.DELETED, Kind.GONE}
-"""Verdicts that a fetch acts on without keeping their reason, or that only an erasure meets."""
+NEVER_A_REASON = {Kind.CONTINUE, Kind.READY, Kind.PENDING, Kind.DELETED}
+"""Verdicts that are acted upon: their reason is only for when nobody can."""
+
+WHAT_FLINKS_DOES_NOT_SAY = {
+    Reason.ACCOUNT_DATA_INCOMPLETE,
+    Reason.DROP_NOT_STORED,
+    Reason.LOGIN_MISSING,
+    Reason.SERVICE_UNAVAILABLE,
+    Reason.TIMED_OUT,
+}
 
 
-def reasons_of_flinks() -> set[str]:
+def reasons_of_flinks() -> set[Reason]:
     verdicts = (each for each in vars(codes).values() if isinstance(each, Verdict))
-    return {verdict.reason for verdict in verdicts if verdict.kind not in NEVER_STORED}
+    return {verdict.reason for verdict in verdicts if verdict.kind not in NEVER_A_REASON}
 
 
-def reasons_of_fetching() -> Iterator[str]:
-    """The literal reasons that fetch_accounts.py hands to its two ways of giving one."""
-    for node in ast.walk(ast.parse(Path(fetch_accounts.__file__).read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("_wait", "_end"):
-            reasons = (argument.value for argument in node.args if isinstance(argument, ast.Constant))
-            yield from (reason for reason in reasons if isinstance(reason, str))
+def test_every_reason_that_a_person_may_meet_has_a_sentence_and_no_other_has() -> None:
+    assert set(REASONS) == set(Reason) - OF_ERASING
 
 
-def test_every_reason_that_can_be_stored_has_a_sentence_and_no_other_has() -> None:
-    from_fetching = set(reasons_of_fetching())
+def test_every_reason_is_given_by_someone() -> None:
+    assert set(Reason) == reasons_of_flinks() | WHAT_FLINKS_DOES_NOT_SAY | OF_ERASING
 
-    assert {"timed_out", "service_unavailable"} <= from_fetching
-    assert set(REASONS) == reasons_of_flinks() | from_fetching
+
+def test_a_reason_of_another_release_is_read_as_it_stands_and_becomes_no_reason_of_ours() -> None:
+    word = Reason("a_word_of_old")
+
+    assert (word, f"{word}", json.dumps(word)) == ("a_word_of_old", "a_word_of_old", '"a_word_of_old"')
+    assert "a_word_of_old" not in set(Reason)
+
+
+@pytest.mark.parametrize("value", [5, None, ["timed_out"]])
+def test_what_is_no_text_is_no_reason(value: Any) -> None:
+    with pytest.raises(ValueError, match="is not a valid Reason"):
+        Reason(value)
 
 
 def test_every_action_and_every_end_without_a_reason_has_a_sentence() -> None:
@@ -53,19 +66,21 @@ def test_a_sentence_says_it_twice_and_in_the_persons_words(sentence: Sentence) -
 
 
 def test_it_says_what_happened_and_what_to_do() -> None:
-    refused = sentence_for("action_required", "bank_password_refused", Action.RECONNECT)
+    refused = sentence_for("action_required", Reason.BANK_PASSWORD_REFUSED, Action.RECONNECT)
 
     assert refused.en == "Your bank no longer accepts the password you gave. Please connect again."
     assert refused.fr.endswith(" Veuillez vous reconnecter.")
 
 
 def test_what_was_slow_has_failed_once_it_was_given_up() -> None:
-    waiting = sentence_for("processing", "bank_unavailable", Action.WAIT)
-    given_up = sentence_for("failed", "bank_unavailable", Action.CONTACT_SUPPORT)
+    waiting = sentence_for("processing", Reason.BANK_UNAVAILABLE, Action.WAIT)
+    given_up = sentence_for("failed", Reason.BANK_UNAVAILABLE, Action.CONTACT_SUPPORT)
 
     assert waiting.en == "Your bank cannot be reached right now. There is nothing for you to do."
     assert given_up.en == "Your accounts could not be collected. Please contact support."
 
 
 def test_a_reason_of_an_older_release_still_reads_as_a_failure() -> None:
-    assert sentence_for("failed", "a_word_of_old", Action.CONTACT_SUPPORT).en.startswith("Your accounts could not")
+    assert sentence_for("failed", Reason("a_word_of_old"), Action.CONTACT_SUPPORT).en.startswith(
+        "Your accounts could not"
+    )

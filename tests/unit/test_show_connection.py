@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from landing.domain.connection import Action, Status
+from landing.domain.reasons import Reason
 from landing.edge import web
-from tests.world.service import Service, http_event
+from landing.stores.connection_row import to_item
+from tests.world.service import TABLE, Service, http_event
 
 LOGIN_ID = "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"
 NOBODYS = "con_" + "a" * 26
@@ -60,10 +62,21 @@ def test_a_person_who_must_connect_again_is_told_so_in_both_languages(service: S
 def test_why_an_erasure_takes_its_time_is_not_the_persons_affair(service: Service) -> None:
     row = service.row(posted(service))
 
-    shown = web.shown(replace(row, status=Status.DELETING, reason="login_busy_at_flinks", action=Action.NONE))
+    shown = web.shown(replace(row, status=Status.DELETING, reason=Reason.LOGIN_BUSY_AT_FLINKS, action=Action.NONE))
 
     assert (shown["status"], shown["reason"], shown["action"]) == ("deleting", None, "none")
     assert shown["message"]["en"] == "This connection is being erased."
+
+
+def test_a_reason_that_another_release_wrote_is_shown_as_it_stands(service: Service) -> None:
+    connection_id = posted(service)
+    row = replace(service.row(connection_id), status=Status.FAILED, reason=Reason("word_to_come"))
+    service.world.dynamodb.put_item(TableName=TABLE, Item=to_item(row))
+
+    body = json.loads(service.get(connection_id)["body"])
+
+    assert (body["status"], body["reason"]) == ("failed", "word_to_come")
+    assert body["message"]["en"].startswith("Your accounts could not be collected.")
 
 
 def test_two_owners_of_one_login_cannot_tell_that_the_other_exists(service: Service) -> None:

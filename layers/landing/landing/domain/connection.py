@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from landing.domain.reasons import Reason
+
 SAME_ANSWER_FOR = timedelta(seconds=60)
 """How long after it became ready a repeated POST asks for nothing new."""
 
@@ -133,7 +135,7 @@ class Connection:
     poll_until: datetime | None = None
     flinks_home: str | None = None
     drop: Drop | None = None
-    reason: str | None = None
+    reason: Reason | None = None
     action: Action = Action.NONE
     correlation_id: str | None = None
     """The request that asked for this generation; an id of AWS's, for logs and events."""

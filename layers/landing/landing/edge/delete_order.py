@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from landing.domain.connection import timestamp
+from landing.domain.reasons import Reason
 from landing.edge.web import Body, Guid
 from landing.verbs.delete_connection import Ending, Eraser, Outcome, TimeLeft, erase_all
 
@@ -83,7 +84,7 @@ def shown(done: Done) -> dict[str, Any]:
     """What ops sees of one connection; `order` is the position in the order's list."""
     outcome = done.outcome
     if isinstance(outcome, Exception):
-        return {"order": done.position, "outcome": "not_done", "reason": "service_unavailable"}
+        return {"order": done.position, "outcome": "not_done", "reason": Reason.SERVICE_UNAVAILABLE}
     answer = {
         "order": done.position,
         "connectionId": outcome.connection_id,

@@ -5,6 +5,7 @@
 from dataclasses import dataclass
 
 from landing.domain.connection import Action
+from landing.domain.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -35,51 +36,51 @@ NOT_YOURS = Sentence(
 )
 
 REASONS = {
-    "account_data_incomplete": SLOW,
-    "another_login": FAILED,
-    "bank_asks_security_question": Sentence(
+    Reason.ACCOUNT_DATA_INCOMPLETE: SLOW,
+    Reason.ANOTHER_LOGIN: FAILED,
+    Reason.BANK_ASKS_SECURITY_QUESTION: Sentence(
         "Your bank asks a security question that only you can answer.",
         "Votre banque pose une question de sécurité à laquelle vous seul pouvez répondre.",
     ),
-    "bank_has_no_transactions": Sentence(
+    Reason.BANK_HAS_NO_TRANSACTIONS: Sentence(
         "Your bank shows no transactions for the accounts you chose.",
         "Votre banque ne montre aucune opération pour les comptes que vous avez choisis.",
     ),
-    "bank_login_disabled": Sentence(
+    Reason.BANK_LOGIN_DISABLED: Sentence(
         "Your bank has locked your access and must unlock it first.",
         "Votre banque a bloqué votre accès et doit d’abord le débloquer.",
     ),
-    "bank_needs_attention": Sentence(
+    Reason.BANK_NEEDS_ATTENTION: Sentence(
         "Your bank first wants you to sign in on its own site and do what it asks there.",
         "Votre banque veut d’abord que vous vous identifiiez sur son propre site et fassiez ce qui y est demandé.",
     ),
-    "bank_password_refused": Sentence(
+    Reason.BANK_PASSWORD_REFUSED: Sentence(
         "Your bank no longer accepts the password you gave.",
         "Votre banque n’accepte plus le mot de passe que vous avez donné.",
     ),
-    "bank_unavailable": BANK_DOWN,
-    "bank_username_refused": Sentence(
+    Reason.BANK_UNAVAILABLE: BANK_DOWN,
+    Reason.BANK_USERNAME_REFUSED: Sentence(
         "Your bank no longer accepts the username you gave.",
         "Votre banque n’accepte plus le nom d’utilisateur que vous avez donné.",
     ),
-    "drop_not_stored": SLOW,
-    "flinks_answer_not_understood": SLOW,
-    "flinks_answer_too_large": FAILED,
-    "flinks_refused_request": FAILED,
-    "flinks_refused_session": SLOW,
-    "flinks_session_ended": SLOW,
-    "flinks_throttles": SLOW,
-    "flinks_unavailable": SLOW,
-    "login_busy_at_flinks": SLOW,
-    "login_missing": FAILED,
-    "login_unknown_at_flinks": Sentence(
+    Reason.DROP_NOT_STORED: SLOW,
+    Reason.FLINKS_ANSWER_NOT_UNDERSTOOD: SLOW,
+    Reason.FLINKS_ANSWER_TOO_LARGE: FAILED,
+    Reason.FLINKS_REFUSED_REQUEST: FAILED,
+    Reason.FLINKS_REFUSED_SESSION: SLOW,
+    Reason.FLINKS_SESSION_ENDED: SLOW,
+    Reason.FLINKS_THROTTLES: SLOW,
+    Reason.FLINKS_UNAVAILABLE: SLOW,
+    Reason.LOGIN_BUSY_AT_FLINKS: SLOW,
+    Reason.LOGIN_MISSING: FAILED,
+    Reason.LOGIN_UNKNOWN_AT_FLINKS: Sentence(
         "This connection to your bank has ended.", "Cette connexion à votre banque a pris fin."
     ),
-    "ownership_mismatch": NOT_YOURS,
-    "ownership_unproven": NOT_YOURS,
-    "service_misconfigured": SLOW,
-    "service_unavailable": SLOW,
-    "timed_out": FAILED,
+    Reason.OWNERSHIP_MISMATCH: NOT_YOURS,
+    Reason.OWNERSHIP_UNPROVEN: NOT_YOURS,
+    Reason.SERVICE_MISCONFIGURED: SLOW,
+    Reason.SERVICE_UNAVAILABLE: SLOW,
+    Reason.TIMED_OUT: FAILED,
 }
 """By reason: what happened."""
 
@@ -92,7 +93,7 @@ ACTIONS = {
 """By action: what to do."""
 
 
-def sentence_for(public_status: str, reason: str | None, action: Action) -> Sentence:
+def sentence_for(public_status: str, reason: Reason | None, action: Action) -> Sentence:
     """What happened, and what to do about it. What was given up is not still slow: it failed."""
     happened = STATES.get(public_status, FAILED) if reason is None else REASONS.get(reason, FAILED)
     if happened in (SLOW, BANK_DOWN) and public_status != "processing":

@@ -10,6 +10,7 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from landing.domain.connection import Action
+from landing.domain.reasons import Reason
 from landing.flinks.client import NO_ERROR, Answer, Call
 from landing.flinks.wire import Fault
 from landing.metrics import Metric
@@ -44,48 +45,49 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do, and the words for it: `reason` is part of the public API, `metric` is counted."""
+    """What to do, and the words for it: `reason` says why nothing came of it, `metric` is counted."""
 
     kind: Kind
-    reason: str
+    reason: Reason = Reason.FLINKS_ANSWER_NOT_UNDERSTOOD
+    """Of an answer to go on with: what is said when it turns out that nobody can."""
     action: Action = Action.NONE
     metric: Metric | None = None
 
 
-def _later(reason: str, metric: Metric | None = None) -> Verdict:
+def _later(reason: Reason, metric: Metric | None = None) -> Verdict:
     return Verdict(Kind.RETRY, reason, Action.WAIT, metric)
 
 
-def _user(reason: str) -> Verdict:
+def _user(reason: Reason) -> Verdict:
     return Verdict(Kind.RECONNECT, reason, Action.RECONNECT, Metric.USER_MUST_RECONNECT)
 
 
-GO_ON = Verdict(Kind.CONTINUE, "authorized")
-READY = Verdict(Kind.READY, "answered")
-PENDING = Verdict(Kind.PENDING, "flinks_processing", Action.WAIT)
-SESSION = Verdict(Kind.REAUTHORIZE, "flinks_session_ended", Action.WAIT)
-REFUSED = Verdict(Kind.REAUTHORIZE, "flinks_refused_session", Action.WAIT, Metric.FLINKS_SESSION_REFUSED)
-BUSY = _later("login_busy_at_flinks")
-SLOWER = _later("flinks_throttles", Metric.FLINKS_THROTTLED)
-BANK = _later("bank_unavailable", Metric.BANK_UNAVAILABLE)
-DOWN = _later("flinks_unavailable", Metric.FLINKS_UNAVAILABLE)
-ODD = _later("flinks_answer_not_understood", Metric.FLINKS_ANSWER_NOT_UNDERSTOOD)
-USERNAME = _user("bank_username_refused")
-PASSWORD = _user("bank_password_refused")
-QUESTION = _user("bank_asks_security_question")
-ATTENTION = _user("bank_needs_attention")
-DISABLED = _user("bank_login_disabled")
-EMPTY = _user("bank_has_no_transactions")
-UNKNOWN = Verdict(Kind.RECONNECT, "login_unknown_at_flinks", Action.RECONNECT, Metric.LOGIN_UNKNOWN_AT_FLINKS)
-STOP = Verdict(Kind.STOP, "flinks_refused_request", Action.CONTACT_SUPPORT, Metric.FLINKS_REFUSED_REQUEST)
-TOO_LARGE = Verdict(Kind.STOP, "flinks_answer_too_large", Action.CONTACT_SUPPORT, Metric.FLINKS_ANSWER_TOO_LARGE)
-OURS = Verdict(Kind.OUR_CREDENTIALS, "service_misconfigured", Action.WAIT, Metric.OUR_CREDENTIALS_REFUSED)
-DELETED = Verdict(Kind.DELETED, "deleted_at_flinks")
-GONE = Verdict(Kind.GONE, "login_unknown_at_flinks")
+GO_ON = Verdict(Kind.CONTINUE)
+READY = Verdict(Kind.READY)
+PENDING = Verdict(Kind.PENDING, action=Action.WAIT)
+SESSION = Verdict(Kind.REAUTHORIZE, Reason.FLINKS_SESSION_ENDED, Action.WAIT)
+REFUSED = Verdict(Kind.REAUTHORIZE, Reason.FLINKS_REFUSED_SESSION, Action.WAIT, Metric.FLINKS_SESSION_REFUSED)
+BUSY = _later(Reason.LOGIN_BUSY_AT_FLINKS)
+SLOWER = _later(Reason.FLINKS_THROTTLES, Metric.FLINKS_THROTTLED)
+BANK = _later(Reason.BANK_UNAVAILABLE, Metric.BANK_UNAVAILABLE)
+DOWN = _later(Reason.FLINKS_UNAVAILABLE, Metric.FLINKS_UNAVAILABLE)
+ODD = _later(Reason.FLINKS_ANSWER_NOT_UNDERSTOOD, Metric.FLINKS_ANSWER_NOT_UNDERSTOOD)
+USERNAME = _user(Reason.BANK_USERNAME_REFUSED)
+PASSWORD = _user(Reason.BANK_PASSWORD_REFUSED)
+QUESTION = _user(Reason.BANK_ASKS_SECURITY_QUESTION)
+ATTENTION = _user(Reason.BANK_NEEDS_ATTENTION)
+DISABLED = _user(Reason.BANK_LOGIN_DISABLED)
+EMPTY = _user(Reason.BANK_HAS_NO_TRANSACTIONS)
+UNKNOWN = Verdict(Kind.RECONNECT, Reason.LOGIN_UNKNOWN_AT_FLINKS, Action.RECONNECT, Metric.LOGIN_UNKNOWN_AT_FLINKS)
+STOP = Verdict(Kind.STOP, Reason.FLINKS_REFUSED_REQUEST, Action.CONTACT_SUPPORT, Metric.FLINKS_REFUSED_REQUEST)
+TOO_LARGE = Verdict(Kind.STOP, Reason.FLINKS_ANSWER_TOO_LARGE, Action.CONTACT_SUPPORT, Metric.FLINKS_ANSWER_TOO_LARGE)
+OURS = Verdict(Kind.OUR_CREDENTIALS, Reason.SERVICE_MISCONFIGURED, Action.WAIT, Metric.OUR_CREDENTIALS_REFUSED)
+DELETED = Verdict(Kind.DELETED)
+GONE = Verdict(Kind.GONE, Reason.LOGIN_UNKNOWN_AT_FLINKS)
 
-ANOTHER_LOGIN = Verdict(Kind.QUARANTINE, "another_login", Action.CONTACT_SUPPORT, Metric.QUARANTINED)
-ANOTHER_OWNER = Verdict(Kind.QUARANTINE, "ownership_mismatch", Action.RECONNECT, Metric.QUARANTINED)
-OWNER_UNPROVEN = Verdict(Kind.QUARANTINE, "ownership_unproven", Action.RECONNECT, Metric.QUARANTINED)
+ANOTHER_LOGIN = Verdict(Kind.QUARANTINE, Reason.ANOTHER_LOGIN, Action.CONTACT_SUPPORT, Metric.QUARANTINED)
+ANOTHER_OWNER = Verdict(Kind.QUARANTINE, Reason.OWNERSHIP_MISMATCH, Action.RECONNECT, Metric.QUARANTINED)
+OWNER_UNPROVEN = Verdict(Kind.QUARANTINE, Reason.OWNERSHIP_UNPROVEN, Action.RECONNECT, Metric.QUARANTINED)
 """The quarantines, for who compares login and owner; here, so that all verdicts are in one place."""
 
 # Rows are written out, so that no cell goes unsaid. The columns are the calls, in the order of `Call`:

@@ -16,6 +16,7 @@ from landing.domain.connection import (
     instant,
     timestamp,
 )
+from landing.domain.reasons import Reason
 
 type Attribute = dict[str, Any]
 """As DynamoDB writes a value: `{"S": "text"}`."""
@@ -112,7 +113,7 @@ _ATTRIBUTES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
     ("poll_until", "pollUntil", instant),
     ("flinks_home", "flinksHome", _text),
     ("drop", "drop", _drop),
-    ("reason", "reason", _text),
+    ("reason", "reason", Reason),
     ("action", "action", Action),
     ("erasure", "erasure", _erasure),
     ("correlation_id", "correlationId", _text),

@@ -23,6 +23,7 @@ from landing.domain.connection import (
     instant,
     timestamp,
 )
+from landing.domain.reasons import Reason
 from landing.stores.connection_row import Attribute, Item, attribute, from_item, hint_of, to_item
 from landing.stores.row_change import Change, due
 
@@ -264,7 +265,7 @@ class ConnectionTable:
         now: datetime,
         due_at: datetime,
         *,
-        reason: str,
+        reason: Reason,
         sealed_request: bytes | None,
         put_unanswered: bool,
     ) -> Connection:
@@ -295,7 +296,9 @@ class ConnectionTable:
         change.remove("reason", *_WORK)
         return self._fenced(claim, change, and_condition="attribute_not_exists(refetchWanted)")
 
-    def give_up(self, claim: Connection, now: datetime, status: Status, *, reason: str, action: Action) -> Connection:
+    def give_up(
+        self, claim: Connection, now: datetime, status: Status, *, reason: Reason, action: Action
+    ) -> Connection:
         """End this generation as `action_required` or `failed`."""
         change = Change(updatedAt=now, status=status, reason=reason, action=action, **_progress(claim))
         change.remove(*_WORK)
@@ -400,7 +403,7 @@ class ConnectionTable:
         found = {"erasure.versions": versions, "erasure.markers": markers, "erasure.uploads": uploads}
         return self._fenced_erasing(claim, Change(updatedAt=now, **found))
 
-    def keep_erasing(self, claim: Connection, now: datetime, due_at: datetime, *, reason: str) -> Connection:
+    def keep_erasing(self, claim: Connection, now: datetime, due_at: datetime, *, reason: Reason) -> Connection:
         """Go on at `due_at`: this run is over."""
         change = Change(updatedAt=now, reason=reason, retries=claim.retries + 1, **due(claim.connection_id, due_at))
         change.remove("erasure.leaseUntil")

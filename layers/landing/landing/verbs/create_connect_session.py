@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import urlencode
 
+from landing.domain.reasons import Reason
 from landing.flinks.client import FlinksClient
 from landing.flinks.codes import Kind, what_to_do
 from landing.stores.owner_tag import OwnerTag
@@ -25,7 +26,7 @@ class ConnectSession:
 class NoSession(Exception):
     """Flinks minted no token; `reason` says why, in the words of `flinks_codes`."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
         self.reason = reason
 

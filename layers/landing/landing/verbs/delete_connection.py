@@ -32,6 +32,7 @@ from landing.domain.connection import (
     Status,
     timestamp,
 )
+from landing.domain.reasons import Reason
 from landing.flinks.client import Answer, FlinksClient
 from landing.flinks.codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
 from landing.metrics import Metric
@@ -79,7 +80,7 @@ class Outcome:
 
     connection_id: str | None
     ending: Ending
-    reason: str | None = None
+    reason: Reason | None = None
     due_at: datetime | None = None
     receipt: dict[str, Any] | None = None
     would_erase: dict[str, Any] | None = None
@@ -92,7 +93,7 @@ class Outcome:
 class Later:
     """Why a run stops before its end; `due_at` when it is known, else the backoff says."""
 
-    reason: str
+    reason: Reason
     metric: str | None = None
     not_before: float | None = None
     due_at: datetime | None = None
@@ -185,7 +186,7 @@ class Eraser:
                 return self._steps(claim, time_left)
             except (ClientError, BotoCoreError) as error:
                 cause = f"{error_names.name_of(error)} at {error_names.place_of(error)}"
-                return self._later(claim, Later("service_unavailable", Metric.ERASE_ERROR, cause=cause))
+                return self._later(claim, Later(Reason.SERVICE_UNAVAILABLE, Metric.ERASE_ERROR, cause=cause))
         except RowChanged as loss:  # our lease is over, and someone else goes on
             return self._standing(loss.row or claim)
 
@@ -206,7 +207,7 @@ class Eraser:
                     claim, self.clock(), versions=there.versions, markers=there.markers, uploads=there.uploads
                 )
             if not self.drops.sweep(claim.connection_id, time_left):
-                return self._later(claim, Later("sweep_unfinished"))
+                return self._later(claim, Later(Reason.SWEEP_UNFINISHED))
             now = self.clock()
             claim = self.table.forget(claim, now, now + self.limits.backups_for)
         self.drops.put_receipt(claim.connection_id, receipt_of(claim))
@@ -222,7 +223,7 @@ class Eraser:
         if self._is_shared(claim):
             return AtFlinks.KEPT
         if claim.sealed_login is None:
-            return Later("login_missing", Metric.ERASE_ERROR)
+            return Later(Reason.LOGIN_MISSING, Metric.ERASE_ERROR)
         login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
         answer, verdict = self._call(lambda: self.flinks.delete_card(login_id))
         if verdict.kind is Kind.DELETED:
@@ -237,7 +238,7 @@ class Eraser:
         So it counts only from the Flinks that once opened this login, and with credentials that are good there now.
         """
         if claim.flinks_home not in (None, self.flinks.home):
-            return Later("another_flinks", Metric.FLINKS_HOME_MISMATCH)
+            return Later(Reason.ANOTHER_FLINKS, Metric.FLINKS_HOME_MISMATCH)
         minted, verdict = self._call(self.flinks.generate_authorize_token)
         if minted.token is None:
             return Later(verdict.reason, verdict.metric, minted.retry_after)
@@ -268,7 +269,7 @@ class Eraser:
         settled_at = claim.settled_at
         if settled_at is None or settled_at <= self.clock():
             return None
-        return Later("fetch_under_way", due_at=settled_at)
+        return Later(Reason.FETCH_UNDER_WAY, due_at=settled_at)
 
     def _later(self, claim: Connection, later: Later) -> Outcome:
         now = self.clock()
@@ -291,7 +292,7 @@ class Eraser:
     def _standing(self, row: Connection) -> Outcome:
         """How it stands with a connection that is erased, or being erased."""
         if row.status is not Status.DELETED:
-            return Outcome(row.connection_id, Ending.DELETING, row.reason or "in_progress", row.due_at)
+            return Outcome(row.connection_id, Ending.DELETING, row.reason or Reason.IN_PROGRESS, row.due_at)
         unknown = _of(row).at_flinks is AtFlinks.UNKNOWN
         ending = Ending.UNKNOWN_AT_FLINKS if unknown else Ending.DELETED
         return Outcome(row.connection_id, ending, receipt=receipt_of(row))

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from landing.domain.backoff import USUAL, Backoff
 from landing.domain.connection import Action, Connection, Hint, Status
+from landing.domain.reasons import Reason
 from landing.flinks import account_data
 from landing.flinks.client import Answer, FlinksClient
 from landing.flinks.codes import ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
@@ -66,7 +67,7 @@ class Outcome:
 
     hint: Hint
     ending: Ending
-    reason: str | None = None
+    reason: Reason | None = None
     metrics: tuple[str, ...] = ()
     correlation_id: str | None = None
 
@@ -134,7 +135,7 @@ class Fetcher:
     def _give_back(self, claim: Connection) -> Outcome:
         """AWS did not serve in the middle of a claim: let someone try later. If the table is what ails, it raises."""
         try:
-            return self._wait(Step(claim), "service_unavailable")
+            return self._wait(Step(claim), Reason.SERVICE_UNAVAILABLE)
         except RowChanged:
             return Outcome(claim.hint, Ending.SUPERSEDED)
 
@@ -150,7 +151,7 @@ class Fetcher:
     def _exchange(self, step: Step) -> Outcome:
         claim = step.claim
         if claim.sealed_login is None:
-            return self._end(step, Status.FAILED, "login_missing", Action.CONTACT_SUPPORT)
+            return self._end(step, Status.FAILED, Reason.LOGIN_MISSING, Action.CONTACT_SUPPORT)
         login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
         answer, verdict = self._call(claim, lambda: self.flinks.exchange(login_id))
         step = step.noting(verdict.metric)
@@ -183,7 +184,7 @@ class Fetcher:
     def _keep(self, step: Step, answer: Answer) -> Outcome:
         claim = step.claim
         if claim.sealed_login is None:
-            return self._end(step, Status.FAILED, "login_missing", Action.CONTACT_SUPPORT)
+            return self._end(step, Status.FAILED, Reason.LOGIN_MISSING, Action.CONTACT_SUPPORT)
         ownership = self._ownership(claim, answer.tag)
         if ownership is Ownership.FOREIGN:
             return self._otherwise(step, ANOTHER_OWNER, answer)
@@ -195,12 +196,12 @@ class Fetcher:
         except account_data.AnotherLogin:
             return self._otherwise(step, ANOTHER_LOGIN, answer)
         except account_data.Incomplete:
-            return self._wait(step, "account_data_incomplete")
+            return self._wait(step, Reason.ACCOUNT_DATA_INCOMPLETE)
         try:
             drop = self.drops.put_once(claim.connection_id, claim.generation, packed)
         except DropNotPut as failure:
             unanswered = failure.failure is PutFailure.UNANSWERED
-            return self._wait(step, "drop_not_stored", put_unanswered=unanswered)
+            return self._wait(step, Reason.DROP_NOT_STORED, put_unanswered=unanswered)
         claim = replace(claim, owner_proven=ownership is Ownership.OURS)
         self.table.commit_ready(claim, self.clock(), drop)
         return Outcome(claim.hint, Ending.READY, metrics=step.metrics)
@@ -250,7 +251,7 @@ class Fetcher:
     def _pending(self, step: Step, *, seen_202: bool) -> Outcome:
         claim, now = step.claim, self.clock()
         if now >= (claim.poll_until or self._last_try(claim)):
-            return self._end(step, Status.FAILED, "timed_out", Action.CONTACT_SUPPORT)
+            return self._end(step, Status.FAILED, Reason.TIMED_OUT, Action.CONTACT_SUPPORT)
         delay, poll_until = self.limits.poll_every, claim.poll_until
         if seen_202:
             poll_until = poll_until or now + self.limits.poll_for
@@ -266,7 +267,7 @@ class Fetcher:
     def _wait(
         self,
         step: Step,
-        reason: str,
+        reason: Reason,
         *,
         not_before: float | None = None,
         put_unanswered: bool = False,
@@ -294,7 +295,7 @@ class Fetcher:
     def _last_try(self, claim: Connection) -> datetime:
         return (claim.started_at or claim.received_at) + self.limits.retry_for
 
-    def _end(self, step: Step, status: Status, reason: str, action: Action) -> Outcome:
+    def _end(self, step: Step, status: Status, reason: Reason, action: Action) -> Outcome:
         self.table.give_up(step.claim, self.clock(), status, reason=reason, action=action)
         return Outcome(step.claim.hint, Ending(status.value), reason, step.metrics)
 
