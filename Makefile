@@ -64,10 +64,11 @@ up: $(STACK_ENVIRONMENTS) ## run the local stack until Ctrl-C; writes .local/sta
 	@exec $(VENVS)/stack/bin/python -m local up
 
 .PHONY: lint
-lint: $(VENVS)/test/.installed ## ruff and mypy --strict
+lint: $(VENVS)/test/.installed ## ruff, mypy --strict, and who may import whom
 	$(VENVS)/test/bin/ruff check .
 	$(VENVS)/test/bin/ruff format --check .
 	$(VENVS)/test/bin/mypy
+	PYTHONPATH=layers/landing $(VENVS)/test/bin/lint-imports --no-logo --no-cache
 
 .PHONY: test
 test: setup lint ## everything that must pass: lint, types, all suites
