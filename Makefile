@@ -22,14 +22,15 @@ say = @printf '%s\n' "$(1)"
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-.PHONY: platform
-platform:
-	@if [ "$$(uname -s)" != Linux ] || ! uname -m | grep -qE '^(x86_64|aarch64)$$'; then
-	  echo "flinks-landing runs its local stack on Linux (x86_64 or arm64, WSL2 included); this is $$(uname -s) $$(uname -m)." >&2; exit 2
-	fi
-	if [ -z "$(PYTHON)" ]; then
-	  echo "No CPython 3.13 found. Put python3.13 on PATH, or name one: make PYTHON=/path/to/python3.13 ..." >&2; exit 2
-	fi
+# Guards, each one command: the make of macOS (3.81) knows no .ONESHELL.
+.PHONY: cpython linux
+cpython:
+	@[ -n "$(PYTHON)" ] || { \
+	  echo "No CPython 3.13 found. Put python3.13 on PATH, or name one: make PYTHON=/path/to/python3.13 ..." >&2; exit 2; }
+linux:
+	@{ [ "$$(uname -s)" = Linux ] && uname -m | grep -qE '^(x86_64|aarch64)$$'; } || { \
+	  echo "flinks-landing runs its local stack on Linux (x86_64 or arm64, WSL2 included); this is $$(uname -s) $$(uname -m)." >&2; \
+	  echo "make lint and make suite-in-memory run on macOS too." >&2; exit 2; }
 
 # What AWS is built for: functions, layer and the template's parameter all follow this one.
 ARCHITECTURE ?= arm64
@@ -38,7 +39,7 @@ SAMCONFIG ?= samconfig.toml
 SAM ?= $(VENVS)/sam/bin/sam
 
 # One virtual environment per requirements file; a stamp is newer than its file when it is installed.
-$(VENVS)/tools/.installed: requirements/tools.txt | platform
+$(VENVS)/tools/.installed: requirements/tools.txt | cpython
 	$(call say,== setup: tools)
 	$(PYTHON) -m venv --clear $(VENVS)/tools || { echo "python -m venv failed: does this Python lack its venv/ensurepip package (Debian: python3-venv)?" >&2; exit 2; }
 	$(VENVS)/tools/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
@@ -49,6 +50,8 @@ $(VENVS)/%/.installed: requirements/%.txt layers/landing/requirements.txt $(VENV
 	$(UV) venv --quiet --clear --python $(PYTHON) $(VENVS)/$*
 	$(UV) pip install --quiet --python $(VENVS)/$*/bin/python --require-hashes -r $<
 	touch $@
+
+$(foreach e,stack lambda,$(VENVS)/$(e)/.installed): | linux
 
 .PHONY: setup
 setup: $(foreach e,stack lambda sam test,$(VENVS)/$(e)/.installed) ## install every environment from its hashed requirements
@@ -75,10 +78,10 @@ test: setup lint ## everything that must pass: lint, types, all suites
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target suite-in-memory suite-on-stack
 
 .PHONY: suite-in-memory suite-on-stack
-suite-in-memory:
+suite-in-memory: $(VENVS)/test/.installed
 	@echo "== tests in memory and virtual time"
 	$(PYTEST) -m "not long" tests/unit tests/chaos
-suite-on-stack:
+suite-on-stack: setup
 	@echo "== tests on the local stack, and in a browser where there is one"
 	$(PYTEST) -m "not long" tests/integration tests/browser
 

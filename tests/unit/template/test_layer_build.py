@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[3]
 HERE = f"{platform.machine()}-manylinux_2_28"
 UNCHECKED_HASH = 1  # PEP 552, the flags after the magic number
 
+pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="what is built for Lambda is imported here")
+
 
 def make(into: Path, lambda_platform: str = HERE) -> subprocess.CompletedProcess[str]:
     """Build as sam does: in a copy of the folder, far from the repository."""
