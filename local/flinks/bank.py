@@ -1,4 +1,4 @@
-"""The simulated API: `Bank.answer` is Flinks, in process and without sockets (flinks-api §4 to §8)."""
+"""The simulated API: `Bank.answer` is Flinks, in process and without sockets (flinks.md §4 to §8)."""
 
 import json
 import secrets

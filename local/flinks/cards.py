@@ -1,4 +1,4 @@
-"""What Flinks remembers: a card for each bank login, a session for each Authorize (flinks-api §14)."""
+"""What Flinks remembers: a card for each bank login, a session for each Authorize (flinks.md §14)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Options:
-    """What GetAccountsDetail was asked for (flinks-api §6.1)."""
+    """What GetAccountsDetail was asked for (flinks.md §6.1)."""
 
     with_identity: bool = True
     with_kyc: bool = True
@@ -154,7 +154,7 @@ class Session:
         return idle or now - self.created >= TOTAL_LIFE
 
     def holds_its_card(self, card: Card, now: datetime) -> bool:
-        """Say whether another session on the card would be a concurrent one (flinks-api §18.17)."""
+        """Say whether another session on the card would be a concurrent one (flinks.md §18.17)."""
         if not self.processing or self.is_over(now) or not card.is_pending(now):
             return False
         return card.is_aggregating(now) or now - self.last_used < LEFT_ALONE

@@ -1,4 +1,4 @@
-"""Every FlinksCode with the HTTP status and message it usually travels with (flinks-api §10.2)."""
+"""Every FlinksCode with the HTTP status and message it usually travels with (flinks.md §10.2)."""
 
 CODES: dict[str, tuple[int, str]] = {
     "OPERATION_PENDING": (202, "Your operation is still processing"),

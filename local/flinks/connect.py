@@ -1,4 +1,4 @@
-"""A stand-in for Flinks Connect: walks a person from institution to loginId, saying each event (flinks-api §12)."""
+"""A stand-in for Flinks Connect: walks a person from institution to loginId, saying each event (flinks.md §12)."""
 
 import json
 import secrets

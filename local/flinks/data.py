@@ -1,4 +1,4 @@
-"""Flinks Capital's books: accounts that depend on login and days alone, cents exact (flinks-api §6.2)."""
+"""Flinks Capital's books: accounts that depend on login and days alone, cents exact (flinks.md §6.2)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -212,7 +212,7 @@ def _refused(_: Reply, __: Json) -> Reply:
 
 
 def challenge(request_id: str, institution: str, prompt: str) -> Json:
-    """Write the 203 body of flinks-api §5.3."""
+    """Write the 203 body of flinks.md §5.3."""
     return {
         "Links": [{"rel": "Authorization", "href": "/Authorize", "example": None}],
         "HttpStatusCode": 203,

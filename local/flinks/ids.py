@@ -1,4 +1,4 @@
-"""Ids shaped like Flinks' own: those of logins and accounts are no RFC 4122 GUIDs (flinks-api §14)."""
+"""Ids shaped like Flinks' own: those of logins and accounts are no RFC 4122 GUIDs (flinks.md §14)."""
 
 import re
 from hashlib import sha256

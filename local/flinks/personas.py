@@ -1,4 +1,4 @@
-"""The test users of Flinks Capital with the questions they are asked (flinks-api §13)."""
+"""The test users of Flinks Capital with the questions they are asked (flinks.md §13)."""
 
 from dataclasses import dataclass
 

@@ -37,7 +37,7 @@ class Reply:
 
     @classmethod
     def of_code(cls, code: str | None, status: int | None = None, **members: Any) -> Self:
-        """Build Flinks' error body (flinks-api §10.1); members replace or join the usual ones."""
+        """Build Flinks' error body (flinks.md §10.1); members replace or join the usual ones."""
         usual_status, message = CODES.get(code or "", (500, "An error occurred"))
         status = usual_status if status is None else status
         content = {"HttpStatusCode": status, "Message": message, "FlinksCode": code} | members

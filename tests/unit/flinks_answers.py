@@ -73,7 +73,7 @@ FATES: Mapping[str, Fate] = {
     "other": is_given_up("another_login", "Quarantined"),
 }
 
-# --- every FlinksCode of flinks-api §10.2, with a status it has been seen with
+# --- every FlinksCode of flinks.md §10.2, with a status it has been seen with
 
 BY_CODE = {
     #                                      status  token   authorize data      data async
@@ -109,7 +109,7 @@ BY_CODE = {
     "TOKEN_INVALID":                      (401, "ours      refused   refused   refused"),  # an event of Connect's
 }  # fmt: skip
 
-# An error body with a working RequestId: to go on with it is right for these alone (flinks-api §5.4, §5.5).
+# An error body with a working RequestId: to go on with it is right for these alone (flinks.md §5.4, §5.5).
 GOES_ON_WITH_A_SESSION = {"OPERATION_PENDING", "OPERATION_DISPATCHED", "ALREADY_AUTHORIZED", "QUESTION_NOT_FOUND"}
 
 # --- no code, or one that nobody has documented

@@ -16,7 +16,7 @@ REQUEST_ID = "b7a1e0d2-5c3f-4f86-a0be-6e1d97c2f405"
 
 MINT, AUTHORIZE, DETAIL, ASYNC, DELETE = Call
 
-# Every code of flinks-api §10.2, with a status it has been seen with, and what each call must make of it.
+# Every code of flinks.md §10.2, with a status it has been seen with, and what each call must make of it.
 # C continue, P pending, t try again, s new session, u user, X stop, o our credentials, G gone.
 EXPECTED = {
     "OPERATION_PENDING": (202, "t C P P t"),

@@ -1,4 +1,4 @@
-"""The exchange as flinks-api §4, §5 and §18.1 to 6, 15 to 17 and 22 describe it."""
+"""The exchange as flinks.md §4, §5 and §18.1 to 6, 15 to 17 and 22 describe it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The stand-in for the Connect iframe: flinks-api §12, §13 and §18.20."""
+"""The stand-in for the Connect iframe: flinks.md §12, §13 and §18.20."""
 
 import json
 from typing import Any

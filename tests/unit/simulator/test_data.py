@@ -1,4 +1,4 @@
-"""GetAccountsDetail, its Async twin and the data itself: flinks-api §6, §7 and §18.7 to 13 and 19."""
+"""GetAccountsDetail, its Async twin and the data itself: flinks.md §6, §7 and §18.7 to 13 and 19."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal

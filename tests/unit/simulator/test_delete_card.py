@@ -1,4 +1,4 @@
-"""DeleteCard as flinks-api §8 and §18.14 describe it."""
+"""DeleteCard as flinks.md §8 and §18.14 describe it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Fault scripts: which call gets which answer, and what each fault does to it (flinks-api §18.18)."""
+"""Fault scripts: which call gets which answer, and what each fault does to it (flinks.md §18.18)."""
 
 import gzip
 import json
