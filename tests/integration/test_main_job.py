@@ -27,6 +27,7 @@ def test_a_posted_login_ends_as_account_data_in_the_drop_bucket(live: LiveServic
     del expected["Login"]["Id"], expected["Login"]["Username"]
     assert accepted.status == 202
     assert accepted.headers["Location"] == f"/connections/{connection_id}"
+    assert data.pop("flinksLanding")["connectionId"] == connection_id
     assert data == expected
     assert head["ContentType"] == "application/gzip"
     assert head["ServerSideEncryption"] == "aws:kms"

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,12 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landing.flinks import account_data
-from landing.flinks.account_data import AnotherLogin, Incomplete
+from landing.flinks.account_data import OURS, About, AnotherLogin, Incomplete
 from landing.strict_json import JsonObject, parse
 
 LOGIN_ID = "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"
 REQUEST_ID = "b7a1e0d2-5c3f-4f86-a0be-6e1d97c2f405"
 ACCOUNT_ID = "d2740b9c-61fe-4a3d-f0c8-08de7a41ca07"
+ABOUT = About(
+    connection_id="con_f5yerbhzpahoytczmz2lne2yju",
+    generation=3,
+    owner="user-4711",
+    institution="FlinksCapital",
+    fetched_at=datetime(2026, 3, 2, 14, 5, 11, 204_000, UTC),
+)
 
 
 def answer(**members: Any) -> JsonObject:
@@ -47,7 +55,7 @@ def answer(**members: Any) -> JsonObject:
 
 
 def stored(body: JsonObject) -> str:
-    return gzip.decompress(account_data.read(body, LOGIN_ID).compressed).decode()
+    return gzip.decompress(account_data.read(body, LOGIN_ID, ABOUT).compressed).decode()
 
 
 def test_a_drop_is_the_answer_without_session_and_login() -> None:
@@ -56,14 +64,35 @@ def test_a_drop_is_the_answer_without_session_and_login() -> None:
     kept = json.loads(stored(body))
 
     expected = json.loads(json.dumps(answer(), default=float))
-    del expected["RequestId"], expected["Login"]["Id"], expected["Login"]["Username"]
+    del kept[OURS], expected["RequestId"], expected["Login"]["Id"], expected["Login"]["Username"]
     assert kept == expected
+
+
+def test_a_drop_says_first_whose_data_it_is_and_of_when() -> None:
+    kept = json.loads(stored(answer()))
+
+    assert next(iter(kept)) == OURS
+    assert kept[OURS] == {
+        "connectionId": "con_f5yerbhzpahoytczmz2lne2yju",
+        "generation": 3,
+        "owner": "user-4711",
+        "institution": "FlinksCapital",
+        "fetchedAt": "2026-03-02T14:05:11.204Z",
+        "lastRefresh": "2026-03-02T14:05:09.4172038",
+    }
+
+
+@pytest.mark.parametrize("name", [OURS, OURS.upper(), OURS.lower()])
+def test_flinks_cannot_speak_in_our_name(name: str) -> None:
+    kept = json.loads(stored(answer(**{name: {"owner": "another"}})))
+
+    assert [kept[member]["owner"] for member in kept if member.lower() == OURS.lower()] == ["user-4711"]
 
 
 def test_what_was_packed_is_described() -> None:
     body = answer(Accounts=[{"Transactions": [{}, {}]}, {"Transactions": [{}]}, {"Transactions": None}, {}])
 
-    packed = account_data.read(body, LOGIN_ID)
+    packed = account_data.read(body, LOGIN_ID, ABOUT)
 
     assert (packed.accounts, packed.transactions) == (4, 3)
     assert packed.last_refresh == "2026-03-02T14:05:09.4172038"
@@ -104,7 +133,7 @@ def test_an_odd_account_passes_unharmed(oddity: JsonObject) -> None:
 
 
 def test_no_accounts_are_stored_honestly() -> None:
-    packed = account_data.read(answer(Accounts=[]), LOGIN_ID)
+    packed = account_data.read(answer(Accounts=[]), LOGIN_ID, ABOUT)
 
     assert (packed.accounts, packed.transactions) == (0, 0)
 
@@ -112,7 +141,7 @@ def test_no_accounts_are_stored_honestly() -> None:
 @pytest.mark.parametrize("accounts", [None, {}, "none", 3, [None], [[]], ["x"]])
 def test_without_an_array_of_accounts_it_is_no_account_data(accounts: Any) -> None:
     with pytest.raises(Incomplete):
-        account_data.read(answer(Accounts=accounts), LOGIN_ID)
+        account_data.read(answer(Accounts=accounts), LOGIN_ID, ABOUT)
 
 
 def test_absent_accounts_are_not_an_empty_array() -> None:
@@ -120,14 +149,14 @@ def test_absent_accounts_are_not_an_empty_array() -> None:
     del body["Accounts"]
 
     with pytest.raises(Incomplete):
-        account_data.read(body, LOGIN_ID)
+        account_data.read(body, LOGIN_ID, ABOUT)
 
 
 def test_the_data_of_another_login_is_refused() -> None:
     another = {"Id": "00000000-2b1e-4c77-5d25-08de7a41c9b2"}
 
     with pytest.raises(AnotherLogin) as refusal:
-        account_data.read(answer(Login=another), LOGIN_ID)
+        account_data.read(answer(Login=another), LOGIN_ID, ABOUT)
 
     assert "2b1e" not in str(refusal.value)
 
@@ -135,16 +164,16 @@ def test_the_data_of_another_login_is_refused() -> None:
 @pytest.mark.parametrize("login", [None, {}, {"Id": None}, {"Id": 7}, LOGIN_ID, [{"Id": LOGIN_ID}]])
 def test_data_of_a_login_that_is_not_named_is_refused(login: Any) -> None:
     with pytest.raises(Incomplete):
-        account_data.read(answer(Login=login), LOGIN_ID)
+        account_data.read(answer(Login=login), LOGIN_ID, ABOUT)
 
 
 def test_no_answer_is_no_account_data() -> None:
     with pytest.raises(Incomplete):
-        account_data.read(None, LOGIN_ID)
+        account_data.read(None, LOGIN_ID, ABOUT)
 
 
 def test_a_login_is_the_same_in_any_case() -> None:
-    packed = account_data.read(answer(Login={"Id": LOGIN_ID.upper()}), LOGIN_ID)
+    packed = account_data.read(answer(Login={"Id": LOGIN_ID.upper()}), LOGIN_ID, ABOUT)
 
     assert LOGIN_ID not in gzip.decompress(packed.compressed).decode().lower()
 
@@ -184,13 +213,13 @@ def test_a_request_id_that_is_none_takes_nothing_with_it() -> None:
     "last_refresh", [None, 7, "yesterday", "2026-03-02T14:05:09\r\nx-amz-acl: public-read", "é" * 20]
 )
 def test_what_is_no_time_does_not_become_metadata(last_refresh: Any) -> None:
-    packed = account_data.read(answer(Login={"Id": LOGIN_ID, "LastRefresh": last_refresh}), LOGIN_ID)
+    packed = account_data.read(answer(Login={"Id": LOGIN_ID, "LastRefresh": last_refresh}), LOGIN_ID, ABOUT)
 
     assert packed.last_refresh is None
 
 
 def test_the_same_answer_gives_the_same_bytes() -> None:
-    first, second = (account_data.read(answer(), LOGIN_ID) for _ in range(2))
+    first, second = (account_data.read(answer(), LOGIN_ID, ABOUT) for _ in range(2))
 
     assert first == second
     assert first.compressed[4:8] == bytes(4)  # gzip's own time stamp, which would change by the second
@@ -199,7 +228,7 @@ def test_the_same_answer_gives_the_same_bytes() -> None:
 def test_the_answer_itself_is_left_as_it_was() -> None:
     body = answer()
 
-    account_data.read(body, LOGIN_ID)
+    account_data.read(body, LOGIN_ID, ABOUT)
 
     assert body == answer()
 
@@ -218,7 +247,7 @@ NAMES = st.sampled_from(["Login", "Accounts", "Id", "Transactions", "RequestId",
 @given(st.dictionaries(NAMES, json_of(NAMES)))
 def test_any_object_is_packed_or_refused_by_name(body: JsonObject) -> None:
     try:
-        account_data.read(body, LOGIN_ID)
+        account_data.read(body, LOGIN_ID, ABOUT)
     except (Incomplete, AnotherLogin):
         return
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from landing.domain.connection import Status
+from landing.domain.connection import Status, timestamp
+from landing.flinks.account_data import OURS
 from local.flinks import faults
 from local.flinks.connect import Connect
 from local.flinks.control import Control
@@ -41,7 +42,29 @@ def test_odd_data_is_stored_as_flinks_wrote_it(service: Service, fault: str) -> 
 
     whole = Reply(200, data_of(service, login_id))
     said = faults.apply({"fault": fault}, lambda: whole).body
-    assert numbers_as_written(drop(service, connection_id)) == stripped(numbers_as_written(said.decode("utf-8-sig")))
+    kept = numbers_as_written(drop(service, connection_id))
+    del kept[OURS]
+    assert kept == stripped(numbers_as_written(said.decode("utf-8-sig")))
+
+
+def test_the_drop_says_whose_it_is_in_the_words_of_the_row(service: Service) -> None:
+    login_id = service.connect_bank("never_refreshed")
+
+    connection_id = json.loads(service.post(login_id, institution="FlinksCapital")["body"])["connectionId"]
+    service.settle()
+
+    row = service.row(connection_id)
+    said = json.loads(drop(service, connection_id))[OURS]
+    fetched_at = said.pop("fetchedAt")
+    assert timestamp(row.received_at) <= fetched_at <= timestamp(row.updated_at)
+    assert row.owner
+    assert said == {
+        "connectionId": connection_id,
+        "generation": row.generation,
+        "owner": row.owner,
+        "institution": "FlinksCapital",
+        "lastRefresh": "0001-01-01T00:00:00",
+    }
 
 
 @pytest.mark.parametrize(

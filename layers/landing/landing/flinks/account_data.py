@@ -1,20 +1,29 @@
-"""Account data as Flinks sent it, less what identifies the session and the login, packed to be stored."""
+"""Account data as Flinks sent it, less what identifies the session and the login, packed to be stored.
+
+Before Flinks' own members stands one of ours, which says whose data it is and of when: a reader of the object alone
+needs no event, SQL reads it like everything else, and an erase takes it along.
+"""
 
 import gzip
 import hashlib
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import simplejson
 
+from landing.domain.connection import timestamp
 from landing.strict_json import JsonObject
+
+OURS = "flinksLanding"
+"""The first member of a drop. Flinks' names begin with a capital."""
 
 _LAST_REFRESH = re.compile(r"[0-9T:.+Z-]{10,40}")
 
 # Names in lower case, so that another casing does not slip through. Ids of accounts and transactions stay:
 # consumers need them.
-_OF_THE_ANSWER = {"links", "tag"}
+_OF_THE_ANSWER = {"links", "tag", OURS.lower()}
 _OF_A_LOGIN = {"id", "username"}
 _ANYWHERE = {"requestid", "loginid"}
 
@@ -28,8 +37,21 @@ class AnotherLogin(Exception):
 
 
 @dataclass(frozen=True)
+class About:
+    """Whose data it is and of when, for a reader who has nothing but the drop."""
+
+    connection_id: str
+    generation: int
+    owner: str | None
+    """The app user, as the access token's `sub` names them."""
+    institution: str | None
+    """As the app said it; what Flinks says stands in its own member."""
+    fetched_at: datetime
+
+
+@dataclass(frozen=True)
 class AccountData:
-    """One drop's worth: gzip of UTF-8 JSON, the same bytes for the same answer."""
+    """One drop's worth: gzip of UTF-8 JSON, the same bytes for the same answer and `About`."""
 
     compressed: bytes = field(repr=False)
     sha256: str
@@ -45,8 +67,8 @@ class AccountData:
         return len(self.compressed)
 
 
-def read(body: JsonObject | None, login_id: str) -> AccountData:
-    """Check that `body` is the data of `login_id` (canonical), then strip and pack it.
+def read(body: JsonObject | None, login_id: str, about: About) -> AccountData:
+    """Check that `body` is the data of `login_id` (canonical), then strip it, put `about` first, and pack it.
 
     Unknown members, nulls and odd types stay as they are, and so do numbers, to the last digit. No accounts
     are data too; absent accounts are not (flinks-api §6.2).
@@ -68,7 +90,7 @@ def read(body: JsonObject | None, login_id: str) -> AccountData:
         raise Incomplete("the answer has no array of accounts")
 
     kept = {name: value for name, value in body.items() if name.lower() not in _OF_THE_ANSWER}
-    stripped = _stripped(kept)
+    stripped = {OURS: _ours(about, login)} | _stripped(kept)
     text, secrets = _json(stripped), _secrets(body, login_id)
     if _quotes(text, secrets):
         text = _json(_without_quotes(stripped, secrets))
@@ -80,6 +102,18 @@ def read(body: JsonObject | None, login_id: str) -> AccountData:
         transactions=sum(_count(account.get("Transactions")) for account in accounts),
         last_refresh=_last_refresh(login),
     )
+
+
+def _ours(about: About, login: JsonObject) -> JsonObject:
+    """In the spelling of the announcements."""
+    return {
+        "connectionId": about.connection_id,
+        "generation": about.generation,
+        "owner": about.owner,
+        "institution": about.institution,
+        "fetchedAt": timestamp(about.fetched_at),
+        "lastRefresh": _last_refresh(login),
+    }
 
 
 def _json(value: JsonObject) -> str:

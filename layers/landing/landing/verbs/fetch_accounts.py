@@ -191,8 +191,11 @@ class Fetcher:
         if ownership is Ownership.NONE and self.require_owner_tag:
             return self._otherwise(step, OWNER_UNPROVEN, answer)
         login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
+        about = account_data.About(
+            claim.connection_id, claim.generation, claim.owner, claim.institution, fetched_at=self.clock()
+        )
         try:
-            packed = account_data.read(answer.body, login_id)
+            packed = account_data.read(answer.body, login_id, about)
         except account_data.AnotherLogin:
             return self._otherwise(step, ANOTHER_LOGIN, answer)
         except account_data.Incomplete:
