@@ -6,9 +6,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-LONGEST_STACK_NAME = 24
-"""Key policies know the roles by name, and IAM cuts generated names at 64."""
-
 UNANSWERED = "FILL-IN"
 
 
@@ -36,8 +33,6 @@ def stack_of(found: dict[str, Any]) -> tuple[str, str]:
 def parameters_of(found: dict[str, Any], architecture: str) -> list[str]:
     """Every `Name=value` of a deployment, Architecture among them. Raises Refused."""
     name, _ = stack_of(found)
-    if len(name) > LONGEST_STACK_NAME:
-        raise Refused(f"The stack name {name} has {len(name)} characters; {LONGEST_STACK_NAME} are the most.")
     given = found.get("deploy", {}).get("parameters", {}).get("parameter_overrides", [])
     told = dict(each.split("=", 1) for each in given)
     unanswered = [key for key, value in told.items() if UNANSWERED in value]

@@ -1,4 +1,4 @@
-"""CloudFormation properties that the emulator drops when it makes a resource: applied with the service's own code.
+"""CloudFormation properties, and one resource type, that the emulator drops: applied with the service's own code.
 
 AWS applies every property of a template or fails the stack; so does each function here (a property it does not know is
 an error, never silence). `tests/integration/aws/test_template_properties.py` finds the next one that is dropped.
@@ -14,7 +14,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from ministack.core.responses import json_response
-from ministack.services import apigateway, dynamodb, lambda_svc, s3
+from ministack.services import apigateway, dynamodb, iam, lambda_svc, s3
 from ministack.services.cloudformation import provisioners
 
 type Properties = Mapping[str, Any]
@@ -37,6 +37,11 @@ def install() -> None:
         handlers["create"] = _after_create(handlers["create"], restore)
         handlers["update"] = _after_update(handlers["update"], restore)
     dynamodb._describe_continuous_backups = _describe_continuous_backups
+    provisioners._RESOURCE_HANDLERS["AWS::IAM::RolePolicy"] = {
+        "create": _role_policy_created,
+        "update": _role_policy_updated,
+        "delete": _role_policy_deleted,
+    }
     mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
     mapping["create"] = _mapping_created(mapping["create"])
     mapping["update"] = _mapping_updated(mapping["update"])
@@ -76,6 +81,31 @@ def _is_true(value: object) -> bool:
 def _refuse_unknown(what: str, properties: Properties, known: set[str]) -> None:
     if unknown := set(properties) - known:
         raise ValueError(f"local/aws does not apply {', '.join(sorted(unknown))} of {what}")
+
+
+# IAM::RolePolicy is unknown: it is PutRolePolicy, and the emulator knows that.
+
+
+def _role_policy_created(_: str, properties: Properties, __: str) -> tuple[str, dict[str, str]]:
+    _refuse_unknown("RolePolicy", properties, {"RoleName", "PolicyName", "PolicyDocument"})
+    role, name = properties["RoleName"], properties["PolicyName"]
+    document = json.dumps(properties["PolicyDocument"])
+    _answer(iam._put_role_policy({"RoleName": role, "PolicyName": name, "PolicyDocument": document}))
+    return f"{name}|{role}", {}
+
+
+def _role_policy_updated(
+    physical_id: str, old: Properties, new: Properties, stack_name: str
+) -> tuple[str, dict[str, str]]:
+    """Another role or name is another policy: the former one goes."""
+    made = _role_policy_created("", new, stack_name)
+    if made[0] != physical_id:
+        _role_policy_deleted(physical_id, old)
+    return made
+
+
+def _role_policy_deleted(_: str, properties: Properties) -> None:
+    iam._delete_role_policy({"RoleName": properties["RoleName"], "PolicyName": properties["PolicyName"]})
 
 
 # DynamoDB::Table drops SSESpecification, TimeToLiveSpecification, PointInTimeRecoverySpecification on create.

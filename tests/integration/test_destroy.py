@@ -58,8 +58,11 @@ def deploy_small(stack: Stack) -> Callable[[str, str], dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def doomed(stack: Stack) -> tuple[str, dict[str, str]]:
-    """The whole template once more, with a drop that was replaced and one that was deleted; its physical names."""
-    name = "doomed"
+    """The whole template once more, with a drop that was replaced and one that was deleted; its physical names.
+
+    Its name is as long as CloudFormation takes, so that every name made from it is cut.
+    """
+    name = "doomed-" + "d" * 121
     (ours,) = stack.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in ours["Parameters"]}
     outputs = deploy_packaged(stack.emulator, (stack.folder / "packaged.yaml").read_text(), parameters, name)
@@ -113,6 +116,25 @@ def test_nobody_destroys_without_the_name(stack: Stack, destroy: Destroy, doomed
     assert ended.returncode != 0
     assert "Nothing was removed" in ended.stderr
     assert resources(stack, name) == made
+
+
+def test_a_stack_name_may_be_long_and_every_role_still_has_its_keys(
+    stack: Stack, doomed: tuple[str, dict[str, str]]
+) -> None:
+    _, made = doomed
+    request = {
+        "version": "2.0",
+        "headers": {"content-type": "application/json"},
+        "requestContext": {"requestId": "long", "authorizer": {"jwt": {"claims": {"sub": "alice"}, "scopes": []}}},
+        "body": json.dumps({"loginId": "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"}),
+        "isBase64Encoded": False,
+    }
+
+    answered = stack.client("lambda").invoke(FunctionName=made["ReceiveLoginFunction"], Payload=json.dumps(request))
+
+    answer = json.loads(answered["Payload"].read())
+    assert answer["statusCode"] == 202, answer
+    assert len(made["ReceiveLoginRole"]) == 64
 
 
 def test_nothing_is_left_of_a_destroyed_stack(

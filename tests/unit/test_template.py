@@ -8,6 +8,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ ROOT = Path(__file__).parents[2]
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
 PUBLIC = ["create_connect_session", "receive_login", "show_connection"]
 WORKERS = {"fetch_accounts": "FetchQueue", "delete_connection": "EraseQueue"}
-LONGEST_STACK_NAME = "s" * 24
 
 
 def source() -> Json:
@@ -95,10 +95,9 @@ class Grant:
 
 
 def grants(template: Json, folder: str) -> list[Grant]:
-    policies = template["Resources"][f"{camel(folder)}Role"]["Properties"]["Policies"]
+    policy = template["Resources"][f"{camel(folder)}Policy"]["Properties"]
     return [
         Grant(action, json.dumps(resource), statement.get("Condition", {}))
-        for policy in policies
         for statement in policy["PolicyDocument"]["Statement"]
         for action in listed(statement["Action"])
         for resource in listed(statement["Resource"])
@@ -177,10 +176,68 @@ def test_functions_and_layer_are_of_the_one_architecture(template: Json) -> None
     assert layer["Metadata"]["BuildArchitecture"] == architecture
 
 
-def test_role_names_are_never_cut_since_key_policies_know_roles_by_name(deployed: Json) -> None:
-    names = [f"{LONGEST_STACK_NAME}-{role}-123456789012" for role in of_type(deployed, "AWS::IAM::Role")]
+def mentioned(value: Any) -> Iterator[str]:
+    """Every logical id that a value refers to, in any of CloudFormation's ways."""
+    if isinstance(value, dict):
+        if isinstance(value.get("Ref"), str):
+            yield value["Ref"]
+        if "Fn::GetAtt" in value:
+            yield listed(value["Fn::GetAtt"])[0].partition(".")[0]
+        if "Fn::Sub" in value:
+            yield from re.findall(r"\$\{(\w+)[.}]", listed(value["Fn::Sub"])[0])
+        for member in value.values():
+            yield from mentioned(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from mentioned(member)
 
-    assert [name for name in names if len(name) > 64] == []
+
+def made_in_turn(deployed: Json) -> dict[str, set[str]]:
+    """What CloudFormation makes before each resource: `{logical id: those it names or DependsOn}`."""
+    resources = deployed["Resources"]
+    return {
+        name: {each for each in mentioned(resource["Properties"]) if each in resources}
+        | set(listed(resource.get("DependsOn", [])))
+        for name, resource in resources.items()
+    }
+
+
+def all_before(before: dict[str, set[str]], name: str) -> set[str]:
+    """Everything that is there when `name` is made, directly named or not."""
+    reached: set[str] = set()
+    ahead = set(before[name])
+    while ahead:
+        reached |= ahead
+        ahead = set().union(*(before[each] for each in ahead)) - reached
+    return reached
+
+
+@pytest.mark.parametrize("gradual", ["true", "false"])
+def test_no_resource_waits_for_itself(gradual: str) -> None:
+    before = made_in_turn(made_by_sam(GradualDeployment=gradual))
+
+    turn = list(TopologicalSorter(before).static_order())  # which refuses a cycle
+
+    assert set(turn) == set(before)
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_nothing_of_a_function_runs_before_its_role_has_its_grants(deployed: Json, folder: str) -> None:
+    before = made_in_turn(deployed)
+    function, policy = f"{camel(folder)}Function", f"{camel(folder)}Policy"
+    runs_it = [name for name in before if name != function and function in all_before(before, name)]
+
+    assert policy in all_before(before, function)
+    assert {name for name in runs_it if policy not in all_before(before, name)} == set()
+    assert f"{function}Aliaslive" in runs_it
+
+
+def test_keys_wait_for_the_roles_they_name_and_policies_for_both(deployed: Json) -> None:
+    before = made_in_turn(deployed)
+
+    assert {"ReceiveLoginRole", "FetchAccountsRole", "DeleteConnectionRole"} <= before["LoginKey"]
+    assert {"LoginKey", "IndexKey", "FetchAccountsRole"} <= before["FetchAccountsPolicy"]
+    assert before["FetchAccountsRole"] == set()
 
 
 @pytest.mark.parametrize(
@@ -452,7 +509,13 @@ def test_roles_hold_nothing_but_the_policy_written_beside_them(deployed: Json) -
     roles = of_type(deployed, "AWS::IAM::Role")
     functions = of_type(deployed, "AWS::Lambda::Function")
 
-    assert [name for name, role in roles.items() if "ManagedPolicyArns" in role] == []
+    policies = of_type(deployed, "AWS::IAM::RolePolicy")
+
+    assert [name for name, role in roles.items() if {"ManagedPolicyArns", "Policies"} & role.keys()] == []
+    assert {name: policy["RoleName"] for name, policy in policies.items()} == {
+        f"{camel(folder)}Policy": {"Ref": f"{camel(folder)}Role"} for folder in FUNCTIONS
+    }
+    assert {name for name, role in of_type(deployed, "AWS::IAM::ManagedPolicy").items() if "Roles" in role} == set()
     assert {json.dumps(function["Role"]) for function in functions.values()} == {
         json.dumps(att(f"{camel(folder)}Role")) for folder in FUNCTIONS
     }
@@ -611,31 +674,34 @@ def test_a_consumer_reads_a_drop_by_its_version_and_lists_nothing(template: Json
     }
 
 
-def test_key_policies_let_nobody_past_the_roles_by_name(template: Json) -> None:
-    use = {"kms:Encrypt", "kms:Decrypt", "kms:GenerateMac", "kms:VerifyMac"}
+def test_key_policies_let_nobody_past_the_roles_they_name(template: Json) -> None:
+    """By reference, in a condition: a pattern would let in whoever takes such a name."""
+    account = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
 
     named = {
-        (key, action): {
-            arn["Fn::Sub"].rpartition("${AWS::StackName}-")[2]
-            for arn in listed(statement["Condition"]["ArnLike"]["aws:PrincipalArn"])
+        (key, statement["Condition"].get("StringEquals", {}).get("kms:EncryptionContext:purpose"), action): {
+            arn["Fn::GetAtt"][0] for arn in listed(statement["Condition"]["ArnEquals"]["aws:PrincipalArn"])
         }
         for key in ("LoginKey", "IndexKey")
         for statement in template["Resources"][key]["Properties"]["KeyPolicy"]["Statement"]
         for action in listed(statement["Action"])
-        if action in use
-        and statement.get("Condition", {}).get("StringEquals", {}) != {"kms:EncryptionContext:purpose": "request"}
+        if statement["Sid"] != "Administer"
     }
+    statements = [s for key in of_type(template, "AWS::KMS::Key").values() for s in key["KeyPolicy"]["Statement"]]
 
     assert named == {
-        ("LoginKey", "kms:Encrypt"): {"ReceiveLoginRole-*"},
-        ("LoginKey", "kms:Decrypt"): {"FetchAccountsRole-*", "DeleteConnectionRole-*"},
-        ("IndexKey", "kms:GenerateMac"): {
-            "ReceiveLoginRole-*",
-            "FetchAccountsRole-*",
-            "CreateConnectSessionRole-*",
-            "DeleteConnectionRole-*",
+        ("LoginKey", "login", "kms:Encrypt"): {"ReceiveLoginRole"},
+        ("LoginKey", "login", "kms:Decrypt"): {"FetchAccountsRole", "DeleteConnectionRole"},
+        ("LoginKey", "request", "kms:Encrypt"): {"FetchAccountsRole"},
+        ("LoginKey", "request", "kms:Decrypt"): {"FetchAccountsRole"},
+        ("IndexKey", None, "kms:GenerateMac"): {
+            "ReceiveLoginRole",
+            "FetchAccountsRole",
+            "CreateConnectSessionRole",
+            "DeleteConnectionRole",
         },
     }
+    assert [s["Sid"] for s in statements if s["Principal"] != account] == ["EncryptLogs"]
 
 
 @pytest.mark.parametrize("key", ["DataKey", "LoginKey", "IndexKey"])

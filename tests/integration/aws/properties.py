@@ -123,6 +123,7 @@ class Services:
             "AWS::Lambda::Version": self._version,
             "AWS::Lambda::Alias": self._function_alias,
             "AWS::IAM::Role": self._role,
+            "AWS::IAM::RolePolicy": self._role_policy,
             "AWS::IAM::ManagedPolicy": self._managed_policy,
             "AWS::Logs::LogGroup": self._log_group,
             "AWS::Events::EventBus": self._bus,
@@ -294,6 +295,11 @@ class Services:
             "Policies": [iam.get_role_policy(RoleName=name, PolicyName=policy) for policy in inline],
             "ManagedPolicyArns": [policy["PolicyArn"] for policy in attached],
         }
+
+    def _role_policy(self, physical_id: str, _: Mapping[str, Any]) -> Reported:
+        policy, role = physical_id.split("|")
+        reported: Reported = self._client("iam").get_role_policy(RoleName=role, PolicyName=policy)
+        return reported
 
     def _managed_policy(self, arn: str, _: Mapping[str, Any]) -> Reported:
         iam = self._client("iam")
