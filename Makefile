@@ -54,7 +54,7 @@ $(VENVS)/%/.installed: requirements/%.txt layers/landing/requirements.txt $(VENV
 $(foreach e,stack lambda,$(VENVS)/$(e)/.installed): | linux
 
 .PHONY: setup
-setup: $(foreach e,stack lambda sam test,$(VENVS)/$(e)/.installed) ## install every environment from its hashed requirements
+setup: $(foreach e,stack lambda sam ops test,$(VENVS)/$(e)/.installed) ## install every environment from its hashed requirements
 
 STACK_ENVIRONMENTS := $(foreach e,stack lambda sam,$(VENVS)/$(e)/.installed)
 
@@ -129,7 +129,7 @@ requirements: $(VENVS)/tools/.installed ## compile requirements/*.in to hashed f
 	compile() { $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate "$$1" -o "$$2"; }
 	compile requirements/layer.in layers/landing/requirements.txt
-	for e in tools stack lambda sam test; do compile requirements/$$e.in requirements/$$e.txt; done
+	for e in tools stack lambda sam ops test; do compile requirements/$$e.in requirements/$$e.txt; done
 
 .PHONY: clean
 clean: ## remove what builds and runs leave behind, not the environments

@@ -1,0 +1,122 @@
+"""Connections as operators look at them: counted, listed, or one from its row and its log lines."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from landing.domain.connection import ERASED, TERMINAL, Connection, Status
+from landing.stores.connection_row import from_item
+from ops.target import Refused, Target
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A row that this release cannot read."""
+
+    connection_id: str
+
+
+type Row = Connection | Unreadable
+
+
+def read(item: Any) -> Row:
+    try:
+        return from_item(item)
+    except (KeyError, ValueError, TypeError, AttributeError, StopIteration):
+        return Unreadable(str(item.get("connectionId", {}).get("S", "unknown")))
+
+
+def every_row(target: Target, seen: Callable[[int], None] = lambda _: None) -> Iterator[Row]:
+    """The whole table, page by page; `seen` hears how many each page had."""
+    pages = target.client("dynamodb").get_paginator("scan").paginate(TableName=target.output("ConnectionsTable"))
+    for page in pages:
+        seen(len(page["Items"]))
+        yield from (read(item) for item in page["Items"])
+
+
+def of_owner(target: Target, owner: str) -> Iterator[Row]:
+    pages = (
+        target.client("dynamodb")
+        .get_paginator("query")
+        .paginate(
+            TableName=target.output("ConnectionsTable"),
+            IndexName="by-owner",
+            KeyConditionExpression="#owner = :owner",
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues={":owner": {"S": owner}},
+        )
+    )
+    for page in pages:
+        yield from (one(target, item["connectionId"]["S"]) for item in page["Items"])
+
+
+def one(target: Target, connection_id: str) -> Row:
+    """Raises Refused when there is no such row."""
+    answer = target.client("dynamodb").get_item(
+        TableName=target.output("ConnectionsTable"),
+        Key={"connectionId": {"S": connection_id}},
+        ConsistentRead=True,
+    )
+    if "Item" not in answer:
+        raise Refused(
+            f"There is no {connection_id} on {target}. If it was deleted more than 60 days ago, "
+            f"its receipt is still there: bin/landing receipt {connection_id}."
+        )
+    return read(answer["Item"])
+
+
+@dataclass
+class Overview:
+    """How many connections there are, by what they are."""
+
+    by_status: Counter[str] = field(default_factory=Counter)
+    by_reason: Counter[tuple[str, str]] = field(default_factory=Counter)
+    oldest: dict[str, datetime] = field(default_factory=dict)
+    """Per status that is not over: when the connection that has been longest in it came there."""
+    overdue: int = 0
+    unreadable: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_status.values()) + len(self.unreadable)
+
+
+def overview(rows: Iterable[Row], now: datetime) -> Overview:
+    counted = Overview()
+    for row in rows:
+        if isinstance(row, Unreadable):
+            counted.unreadable.append(row.connection_id)
+            continue
+        counted.by_status[row.status] += 1
+        if row.reason is not None and row.status not in ERASED:
+            counted.by_reason[row.status, row.reason] += 1
+        if row.status not in TERMINAL:
+            counted.oldest[row.status] = min(row.updated_at, counted.oldest.get(row.status, row.updated_at))
+            if row.due_at is not None and row.due_at + timedelta(minutes=10) < now:
+                counted.overdue += 1
+    return counted
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which connections to list; what is None does not matter."""
+
+    statuses: frozenset[Status] = frozenset()
+    reason: str | None = None
+    older: timedelta | None = None
+    """At least so long as it is now."""
+
+    def __call__(self, row: Row, now: datetime) -> bool:
+        if isinstance(row, Unreadable):
+            return not self.statuses and self.reason is None and self.older is None
+        return (
+            (not self.statuses or row.status in self.statuses)
+            and (self.reason is None or row.reason == self.reason)
+            and (self.older is None or row.updated_at + self.older <= now)
+        )
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,70 @@
+"""Orders to the functions that ops may invoke, and their answers."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ops.target import Refused, Target
+
+LARGEST = 100
+"""Connections that one order may name."""
+
+
+class NotDone(Exception):
+    """The function did not do what it was told; the message says what it answered, in words of ours."""
+
+
+def invoke(target: Target, output: str, order: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of the function that `output` names. Raises Refused for an order that it refuses, else NotDone."""
+    answered = target.client("lambda", never_twice=True).invoke(
+        FunctionName=target.output(output), Payload=json.dumps(order).encode()
+    )
+    answer = json.loads(answered["Payload"].read() or b"null")
+    if "FunctionError" in answered:
+        kind = answer.get("errorType", "an error") if isinstance(answer, dict) else "an error"
+        raise NotDone(f"{output} died of {kind}. What it had begun goes on; look: bin/landing tail --since 15m")
+    if not isinstance(answer, dict):
+        raise NotDone(f"{output} answered with something that is no object.")
+    if answer.get("outcome") == "refused":
+        raise Refused(f"The order was refused: {answer.get('why') or 'see what is accepted'}.")
+    if answer.get("outcome") == "not_done":
+        raise NotDone(f"{output} could not begin: {answer.get('reason')}. Nothing was changed; ask again.")
+    return answer
+
+
+def delete(
+    target: Target, member: str, named: Sequence[str], ticket: str, *, dry_run: bool, seen: Callable[[int], None]
+) -> Iterator[dict[str, Any]]:
+    """What became of each connection that `named` means; `member` is connectionId, loginId or owner."""
+    for start in range(0, len(named), LARGEST):
+        some = list(named[start : start + LARGEST])
+        answer = invoke(target, "DeleteConnectionFunction", {member: some, "ticket": ticket, "dryRun": dry_run})
+        seen(len(some))
+        yield from answer["connections"]
+
+
+def refetch(
+    target: Target,
+    verb: str,
+    chosen: Mapping[str, Any],
+    *,
+    dry_run: bool,
+    limit: int,
+    seen: Callable[[int], None],
+) -> dict[str, Any]:
+    """Run after run until all that was chosen is seen, or `limit` are done: the counts of all of them."""
+    counts: dict[str, int] = {}
+    connections: dict[str, str] = {}
+    order: dict[str, Any] = {verb: dict(chosen), "dryRun": dry_run}
+    while True:
+        left = limit - sum(counts.get(done, 0) for done in ("refetched", "announced", "retried"))
+        answer = invoke(target, "RefetchConnectionsFunction", {**order, "limit": min(max(left, 1), 1000)})
+        for name, times in answer["counts"].items():
+            counts[name] = counts.get(name, 0) + times
+        connections |= answer.get("connections", {})
+        seen(sum(answer["counts"].values()))
+        if answer["complete"] or (
+            not dry_run and limit <= sum(counts.get(done, 0) for done in ("refetched", "announced", "retried"))
+        ):
+            return {"dryRun": dry_run, "complete": answer["complete"], "counts": counts, "connections": connections}
+        order["continueAfter"] = answer["continueAfter"]
