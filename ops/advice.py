@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from landing.domain.connection import ERASED, Connection, Status
+from landing.domain.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -31,50 +32,50 @@ _AGAIN = "once the cause is over: bin/landing refetch --reason {reason}"
 _FLINKS = "ask Flinks what changed, then bin/landing refetch --reason {reason}"
 
 REASONS = {
-    "account_data_incomplete": Advice("Flinks' answer had no accounts or no login in it", _AGAIN),
-    "another_flinks": Advice(
+    Reason.ACCOUNT_DATA_INCOMPLETE: Advice("Flinks' answer had no accounts or no login in it", _AGAIN),
+    Reason.ANOTHER_FLINKS: Advice(
         "the stack points at another Flinks than the one that opened this login",
         "deploy the former FlinksInstance and FlinksCustomerId; the deletion goes on by itself",
     ),
-    "another_login": Advice("Flinks answered with the data of another login; nothing was stored", "call Flinks"),
-    "bank_asks_security_question": Advice("the bank asks a question that only the person can answer", _PERSON),
-    "bank_has_no_transactions": Advice("the bank shows no transactions for the accounts picked", _PERSON),
-    "bank_login_disabled": Advice("the bank has locked the person's access", "nothing; the page says so"),
-    "bank_needs_attention": Advice("the bank wants the person to sign in on its own site first", _PERSON),
-    "bank_password_refused": Advice("the bank refuses the password", _PERSON),
-    "bank_username_refused": Advice("the bank refuses the username", _PERSON),
-    "bank_unavailable": Advice("the bank is closed or out of reach for Flinks", _WAIT),
-    "drop_not_stored": Advice("S3 did not take the drop", _WAIT),
-    "fetch_under_way": Advice("a fetch that was running may still put its drop", "nothing: three minutes at most"),
-    "flinks_answer_not_understood": Advice("Flinks answered in a way that its documentation does not know", _FLINKS),
-    "flinks_answer_too_large": Advice("the answer has more than 32 MiB", "have the person pick fewer accounts"),
-    "flinks_refused_request": Advice("Flinks refuses our request as malformed", _FLINKS),
-    "flinks_refused_session": Advice("Flinks refuses session after session", _FLINKS),
-    "flinks_session_ended": Advice("Flinks ended the session before it had the data", _AGAIN),
-    "flinks_throttles": Advice("Flinks tells us to ask more slowly", "lower MaxFetchers, or ask Flinks for more"),
-    "flinks_unavailable": Advice("Flinks does not answer, or with 5xx", _WAIT),
-    "in_progress": Advice("another run is at it", "nothing; the schedule finds it if that run died"),
-    "login_busy_at_flinks": Advice("Flinks is at work on this login already", "nothing; it is tried again"),
-    "login_missing": Advice("the row holds no login", "tell the maintainers: this is a defect"),
-    "login_unknown_at_flinks": Advice("Flinks no longer knows the login", _PERSON),
-    "ownership_mismatch": Advice(
+    Reason.ANOTHER_LOGIN: Advice("Flinks answered with the data of another login; nothing was stored", "call Flinks"),
+    Reason.BANK_ASKS_SECURITY_QUESTION: Advice("the bank asks a question that only the person can answer", _PERSON),
+    Reason.BANK_HAS_NO_TRANSACTIONS: Advice("the bank shows no transactions for the accounts picked", _PERSON),
+    Reason.BANK_LOGIN_DISABLED: Advice("the bank has locked the person's access", "nothing; the page says so"),
+    Reason.BANK_NEEDS_ATTENTION: Advice("the bank wants the person to sign in on its own site first", _PERSON),
+    Reason.BANK_PASSWORD_REFUSED: Advice("the bank refuses the password", _PERSON),
+    Reason.BANK_USERNAME_REFUSED: Advice("the bank refuses the username", _PERSON),
+    Reason.BANK_UNAVAILABLE: Advice("the bank is closed or out of reach for Flinks", _WAIT),
+    Reason.DROP_NOT_STORED: Advice("S3 did not take the drop", _WAIT),
+    Reason.FETCH_UNDER_WAY: Advice("a fetch that was running may still put its drop", "nothing: three minutes at most"),
+    Reason.FLINKS_ANSWER_NOT_UNDERSTOOD: Advice("Flinks answered as its documentation does not say", _FLINKS),
+    Reason.FLINKS_ANSWER_TOO_LARGE: Advice("the answer has more than 32 MiB", "have the person pick fewer accounts"),
+    Reason.FLINKS_REFUSED_REQUEST: Advice("Flinks refuses our request as malformed", _FLINKS),
+    Reason.FLINKS_REFUSED_SESSION: Advice("Flinks refuses session after session", _FLINKS),
+    Reason.FLINKS_SESSION_ENDED: Advice("Flinks ended the session before it had the data", _AGAIN),
+    Reason.FLINKS_THROTTLES: Advice("Flinks tells us to ask more slowly", "lower MaxFetchers, or ask Flinks for more"),
+    Reason.FLINKS_UNAVAILABLE: Advice("Flinks does not answer, or with 5xx", _WAIT),
+    Reason.IN_PROGRESS: Advice("another run is at it", "nothing; the schedule finds it if that run died"),
+    Reason.LOGIN_BUSY_AT_FLINKS: Advice("Flinks is at work on this login already", "nothing; it is tried again"),
+    Reason.LOGIN_MISSING: Advice("the row holds no login", "tell the maintainers: this is a defect"),
+    Reason.LOGIN_UNKNOWN_AT_FLINKS: Advice("Flinks no longer knows the login", _PERSON),
+    Reason.OWNERSHIP_MISMATCH: Advice(
         "the Connect session was another user's; nothing was stored",
         "one: nothing. Several by one owner: bar that user, and delete the connections",
     ),
-    "ownership_unproven": Advice("no session of ours proves whose login it is; nothing was stored", _PERSON),
-    "service_misconfigured": Advice(
+    Reason.OWNERSHIP_UNPROVEN: Advice("no session of ours proves whose login it is; nothing was stored", _PERSON),
+    Reason.SERVICE_MISCONFIGURED: Advice(
         "Flinks refuses our keys, our customerId or our address, or a secret is not as it should be",
         "bin/landing doctor says which; bin/landing secret set puts it right, and all go on by themselves",
     ),
-    "service_unavailable": Advice("a call of AWS was refused or not answered: see the cause", _WAIT),
-    "sweep_unfinished": Advice("the bucket was not swept to its end in one run", "nothing; the next run goes on"),
-    "timed_out": Advice("Flinks was polled for half an hour and never had the data", _AGAIN),
+    Reason.SERVICE_UNAVAILABLE: Advice("a call of AWS was refused or not answered: see the cause", _WAIT),
+    Reason.SWEEP_UNFINISHED: Advice("the bucket was not swept to its end in one run", "nothing; the next run goes on"),
+    Reason.TIMED_OUT: Advice("Flinks was polled for half an hour and never had the data", _AGAIN),
 }
 
 
 def advice(row: Connection) -> Advice:
     """For what the row says now. A reason that this release does not know gets its state's advice."""
-    known = REASONS.get(row.reason or "")
+    known = REASONS.get(row.reason) if row.reason is not None else None
     state = STATES[row.status]
     if known is None:
         return state

@@ -1,0 +1,96 @@
+"""What bin/landing makes of what was typed, before it asks AWS for anything."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ops.cli import app, hoisted
+
+ROOT = Path(__file__).parents[3]
+OWN = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+
+
+def landing(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [str(ROOT / "bin/landing"), *arguments]
+    return subprocess.run(command, env=OWN | environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_global_options_may_stand_after_the_command() -> None:
+    assert hoisted(["list", "--json", "--stack", "dev", "--older", "2h"]) == [
+        "--json",
+        "--stack",
+        "dev",
+        "list",
+        "--older",
+        "2h",
+    ]
+
+
+def test_what_follows_two_dashes_stays_where_it_is() -> None:
+    assert hoisted(["show", "--", "--json"]) == ["show", "--", "--json"]
+
+
+MISTAKES = {
+    "a command": (["lst"], "Did you mean 'list'"),
+    "an option": (["delete", "--tiket", "T-1"], "--ticket"),
+    "a reason": (["list", "--reason", "timed_ot"], "Did you mean timed_out?"),
+    "a state": (["list", "--status", "pendign"], "Did you mean pending?"),
+    "a queue": (["queues", "peek", "FetchDeadLetter"], "Did you mean FetchDeadLetters?"),
+    "a secret": (["secret", "set", "apikey"], "Did you mean api-key?"),
+    "a function": (["tail", "--function", "fetch"], "Did you mean"),
+    "an id": (["show", "con_zzz"], "con_ and 26 characters"),
+    "a time": (["list", "--older", "yesterday"], "such as 30m or 2h"),
+    "no ticket": (["delete", "con_" + "a" * 26], "--ticket"),
+    "nothing to delete": (["delete", "--ticket", "T-1"], "Say which"),
+    "two ways at once": (["delete", "con_" + "a" * 26, "--owner", "alice", "--ticket", "T-1"], "one way"),
+    "nothing to fetch again": (["refetch"], "Say which"),
+    "a queue at work": (["queues", "peek", "FetchQueue"], "at work"),
+    "a missing file": (["delete", "--login-file", "nowhere.txt", "--ticket", "T-1"], "cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("typed", "told"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_named_before_anything_is_asked_of_aws(typed: list[str], told: str) -> None:
+    run = CliRunner().invoke(app, hoisted(typed))
+
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert told in run.stderr
+
+
+WRONG_SURROUNDINGS = {
+    "no stack": ([], {}, "make up"),
+    "a profile alone": (["--profile", "x"], {}, "make up"),
+    "no such profile": (["--stack", "s", "--profile", "nobody"], {}, "no such AWS profile"),
+    "no region": (["--stack", "s"], {}, "--region"),
+    "no credentials": (
+        ["--stack", "s", "--region", "ca-central-1"],
+        {"AWS_EC2_METADATA_DISABLED": "true"},
+        "no AWS credentials",
+    ),
+    "broken configuration": (["--stack", "s"], {"AWS_CONFIG_FILE": "broken"}, "cannot be read"),
+    "no network": (
+        ["--stack", "s", "--region", "ca-central-1"],
+        {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+        "cannot be reached",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "environment", "told"), WRONG_SURROUNDINGS.values(), ids=WRONG_SURROUNDINGS)
+def test_wrong_surroundings_are_one_sentence(
+    tmp_path: Path, options: list[str], environment: dict[str, str], told: str
+) -> None:
+    (tmp_path / "broken").write_text("[profile x\nregion = nowhere")
+    nobodys = {"HOME": str(tmp_path), "AWS_CONFIG_FILE": str(tmp_path / "none")}
+    if environment.get("AWS_CONFIG_FILE") == "broken":
+        environment = {"AWS_CONFIG_FILE": str(tmp_path / "broken")}
+
+    run = landing("status", "--local", str(tmp_path / "none.json"), *options, **nobodys | environment)
+
+    assert run.returncode in (1, 2)
+    assert run.stdout == ""
+    assert told in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
