@@ -17,7 +17,10 @@ CODE = sorted(
     for path in ROOT.glob(f"{room}/**/*.py")
 )
 WIDTH = 120
-NOT_YET_WRAPPED = {"CHANGELOG.md", "README.md", "decisions.md", "operations.md", "security.md"}
+NOT_YET_WRAPPED = {"CHANGELOG.md", "decisions.md", "operations.md", "security.md"}
+LAYER = ROOT / "layers/landing/landing"
+MAPS = [ROOT / name for name in ("README.md", "docs/architecture.md", "tests/README.md", "docs/contracts/README.md")]
+
 
 CITATION = re.compile(r"flinks\.md((?:[ ,]+(?:and )?§\d+(?:\.\d+)?)+)")
 
@@ -58,3 +61,27 @@ def test_whatever_the_code_cites_of_flinks_stands_in_the_page() -> None:
 )
 def test_prose_is_wrapped(page: Path) -> None:
     assert [line for line in prose_of(page.read_text()) if len(line) > WIDTH] == []
+
+
+def names_in(page: str) -> set[str]:
+    """What a page names as a file or folder: in backticks or as a link, with a slash or an ending of ours."""
+    said = re.findall(r"`([^`\s]+)`", page) + re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page)
+    said += re.findall(r"src=\"([^\"]+)\"", page)
+    files = re.compile(r"^\.?[\w-][\w./-]*(?:/|\.(?:py|md|yaml|toml|js|json|png|svg|sql))$|^\w+(?:/[\w.-]+)+$")
+    return {name for name in said if files.match(name) and not name.startswith(".local/")}  # which a run makes
+
+
+@pytest.mark.parametrize("page", MAPS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_map_names_is_there(page: Path) -> None:
+    names = names_in(page.read_text())
+
+    missing = [name for name in names if not any((base / name).exists() for base in (page.parent, ROOT, LAYER))]
+
+    assert len(names) > 3  # the names are found
+    assert missing == []
+
+
+def test_every_module_of_the_layer_is_on_the_map() -> None:
+    modules = {str(path.relative_to(LAYER)) for path in LAYER.rglob("*.py") if path.name != "__init__.py"}
+
+    assert modules - names_in((ROOT / "docs/architecture.md").read_text()) == set()
