@@ -18,18 +18,18 @@ from landing.domain.reasons import Reason
 from landing.edge.delete_order import ACCEPTED, Order, carry_out, shown
 from landing.metrics import Metric
 from landing.stores import queues
-from landing.verbs.delete_connection import Ending, Outcome, TimeLeft, outcome_of
+from landing.verbs.delete_connection import EraseEnding, EraseOutcome, TimeLeft, outcome_of
 
 logger = Logger()
 
 COUNTED = {
-    Ending.DELETED: Metric.CONNECTION_DELETED,
-    Ending.UNKNOWN_AT_FLINKS: Metric.CONNECTION_DELETED,
-    Ending.DELETING: Metric.CONNECTION_DELETING,
+    EraseEnding.DELETED: Metric.CONNECTION_DELETED,
+    EraseEnding.UNKNOWN_AT_FLINKS: Metric.CONNECTION_DELETED,
+    EraseEnding.DELETING: Metric.CONNECTION_DELETING,
 }
 
 
-def report(connection_id: str | None, outcome: Outcome | Exception, ticket: str | None = None) -> None:
+def report(connection_id: str | None, outcome: EraseOutcome | Exception, ticket: str | None = None) -> None:
     """One log line for a run, and the metrics to count for it."""
     about: dict[str, Any] = {"connectionId": connection_id, "ticket": ticket}
     if isinstance(outcome, Exception):

@@ -11,17 +11,17 @@ from landing.domain.connection import Hint
 from landing.metrics import Metric
 from landing.stores import queues
 from landing.stores.connection_row import hint_of
-from landing.verbs.fetch_accounts import Ending, Outcome, fetch_all
+from landing.verbs.fetch_accounts import FetchEnding, FetchOutcome, fetch_all
 
 logger = Logger()
 
 
 COUNTED = {
-    Ending.READY: Metric.CONNECTION_READY,
-    Ending.PENDING: Metric.CONNECTION_PENDING,
-    Ending.WAITING: Metric.CONNECTION_WAITING,
-    Ending.ACTION_REQUIRED: Metric.CONNECTION_ACTION_REQUIRED,
-    Ending.FAILED: Metric.CONNECTION_FAILED,
+    FetchEnding.READY: Metric.CONNECTION_READY,
+    FetchEnding.PENDING: Metric.CONNECTION_PENDING,
+    FetchEnding.WAITING: Metric.CONNECTION_WAITING,
+    FetchEnding.ACTION_REQUIRED: Metric.CONNECTION_ACTION_REQUIRED,
+    FetchEnding.FAILED: Metric.CONNECTION_FAILED,
 }
 
 
@@ -38,7 +38,7 @@ def hint_in(record: dict[str, Any]) -> Hint:
     return hint_of(record["dynamodb"]["NewImage"])
 
 
-def report(hint: Hint, outcome: Outcome | Exception) -> list[str]:
+def report(hint: Hint, outcome: FetchOutcome | Exception) -> list[str]:
     """One log line for a hint, and the metrics to count for it."""
     about: dict[str, Any] = {"connectionId": hint.connection_id, "generation": hint.generation, "attempt": hint.attempt}
     if isinstance(outcome, Exception):

@@ -9,7 +9,7 @@ from landing import metrics, wiring
 from landing.domain.connection import Settled, Status
 from landing.metrics import Metric
 from landing.stores.connection_row import hint_of
-from landing.verbs.publish_events import Fate, Outcome
+from landing.verbs.publish_events import AnnounceOutcome, Fate
 
 logger = Logger()
 
@@ -28,7 +28,7 @@ def settled_in(record: dict[str, Any]) -> Settled:
     return Settled(hint.connection_id, hint.generation, Status(image["status"]["S"]))
 
 
-def report(settled: Settled, outcome: Outcome) -> None:
+def report(settled: Settled, outcome: AnnounceOutcome) -> None:
     log = logger.info if outcome.fate in (Fate.ANNOUNCED, Fate.SUPERSEDED) else logger.error
     log(
         "announcement ended",

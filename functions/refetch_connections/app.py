@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from landing import metrics, wiring
 from landing.edge.refetch_order import ACCEPTED, Asked, order_of, shown
 from landing.metrics import Metric
-from landing.verbs.refetch_connections import Ending
+from landing.verbs.refetch_connections import RefetchEnding
 
 logger = Logger()
 
@@ -30,7 +30,7 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     logger.info("order ended", verb=order.verb, dryRun=order.dry_run, counts=run.counts, complete=run.complete)
     if not order.dry_run:
         metrics.count(
-            [Metric.EVENT_ANNOUNCED] * run.counts[Ending.ANNOUNCED]
-            + [Metric.CONNECTION_REFETCHED] * run.counts[Ending.REFETCHED]
+            [Metric.EVENT_ANNOUNCED] * run.counts[RefetchEnding.ANNOUNCED]
+            + [Metric.CONNECTION_REFETCHED] * run.counts[RefetchEnding.REFETCHED]
         )
     return shown(order, run)

@@ -11,7 +11,7 @@ logger = Logger()
 
 
 def show_connection(event: web.Event) -> web.Reply:
-    connection = wiring.connection_table().of(web.owner(event), web.connection_id(event))
+    connection = wiring.connection_table().get_of_owner(web.owner(event), web.connection_id(event))
     if connection is None:
         raise web.not_found()
     return web.found(connection)
@@ -19,7 +19,7 @@ def show_connection(event: web.Event) -> web.Reply:
 
 def list_connections(event: web.Event) -> web.Reply:
     limit, token = web.page(event)
-    page = wiring.connection_table().all_of(web.owner(event), limit, token)
+    page = wiring.connection_table().page_of_owner(web.owner(event), limit, token)
     return web.listed(page.connections, page.next_token)
 
 

@@ -16,7 +16,7 @@ from math import ceil
 import pytest
 
 from landing import wiring
-from landing.verbs.fetch_accounts import Ending, Outcome, fetch_all
+from landing.verbs.fetch_accounts import FetchEnding, FetchOutcome, fetch_all
 from tests.world.over_http import over_http
 from tests.world.service import Service, running_service
 from tests.world.world import World
@@ -44,8 +44,8 @@ def seconds(threads: int, connections: int) -> float:
         started = time.monotonic()
         outcomes = fetch_all(hints, fetcher, threads=threads, time_left=lambda: timedelta(minutes=5))
         took = time.monotonic() - started
-        endings = {outcome.ending for outcome in outcomes if isinstance(outcome, Outcome)}
-        assert endings == {Ending.READY}
+        endings = {outcome.ending for outcome in outcomes if isinstance(outcome, FetchOutcome)}
+        assert endings == {FetchEnding.READY}
         assert len(service.drops()) == connections
         return took
 

@@ -5,15 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from landing.domain.connection import (
-    AfterPost,
     Connection,
     Status,
-    after_post,
     connection_id,
     due_shard,
     instant,
     timestamp,
 )
+from landing.domain.transitions import AfterPost, after_post
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 CHEQUING = "d2740b9c-61fe-4a3d-f0c8-08de7a41ca07"

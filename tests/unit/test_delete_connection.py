@@ -8,6 +8,7 @@ import pytest
 
 from landing import wiring
 from landing.domain.connection import Status
+from landing.domain.transitions import claimed
 from landing.flinks import client
 from local.flinks.bank import Bank
 from local.flinks.cards import Pending
@@ -342,7 +343,7 @@ def test_a_fetch_under_way_is_waited_for(service: Service, erasing: Erasing) -> 
     connection_id = service.connect_and_post()
     row = service.row(connection_id)
     now = service.world.clock.now()
-    wiring.connection_table().claim(row.hint, now, now + timedelta(seconds=150))
+    wiring.connection_table().apply(connection_id, claimed(row.hint, now, now + timedelta(seconds=150)))
 
     answer = erasing.erase(connection_id)
 

@@ -8,7 +8,7 @@ import pytest
 
 from landing import wiring
 from landing.domain.connection import Action, Status, timestamp
-from landing.verbs.fetch_accounts import Ending
+from landing.verbs.fetch_accounts import FetchEnding
 from tests.world.service import Service
 
 
@@ -301,7 +301,7 @@ def test_a_worker_that_outlives_its_lease_loses_to_the_one_who_claimed_after_it(
         service.world.clock.advance(181)
         wiring.fetcher().fetch(service.row(connection_id).hint)
 
-    put = posted + 9  # claim, open, two secrets, token, Authorize, data, open, PUT
+    put = posted + 8  # claim, open, two secrets, token, Authorize, data, PUT
     service.world.interrupt(put, "after_effect", another_claims_when_the_lease_is_over)
     service.settle()
 
@@ -341,7 +341,7 @@ def test_a_claim_that_runs_is_left_alone_whoever_knows_its_number(service: Servi
     service.world.interrupt(posted + 4, "before", a_message_about_the_running_claim)
     service.settle()
 
-    assert endings == [Ending.EARLY]
+    assert endings == [FetchEnding.EARLY]
     assert len(service.flinks_calls("Authorize")) == 1
 
 

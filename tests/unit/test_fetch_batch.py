@@ -8,7 +8,7 @@ import pytest
 
 from landing import wiring
 from landing.flinks.client import DEADLINES, Call
-from landing.verbs.fetch_accounts import Ending, Outcome, fetch_all
+from landing.verbs.fetch_accounts import FetchEnding, FetchOutcome, fetch_all
 from tests.world.over_http import over_http
 from tests.world.service import Service
 
@@ -21,11 +21,11 @@ def real(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]
         yield real
 
 
-def fetch_batch(service: Service, connection_ids: list[str]) -> list[Ending]:
+def fetch_batch(service: Service, connection_ids: list[str]) -> list[FetchEnding]:
     """Each connection's ending, in their order."""
     hints = [service.row(connection_id).hint for connection_id in connection_ids]
     outcomes = fetch_all(hints, wiring.fetcher(), threads=THREADS, time_left=lambda: timedelta(minutes=2))
-    return [outcome.ending for outcome in outcomes if isinstance(outcome, Outcome)]
+    return [outcome.ending for outcome in outcomes if isinstance(outcome, FetchOutcome)]
 
 
 def test_flinks_sees_as_many_calls_at_once_as_there_are_threads_and_no_more(real: Service) -> None:
@@ -35,7 +35,7 @@ def test_flinks_sees_as_many_calls_at_once_as_there_are_threads_and_no_more(real
     endings = fetch_batch(real, connection_ids)
 
     traffic = real.bank.traffic.as_json()
-    assert endings == [Ending.READY] * len(connection_ids)
+    assert endings == [FetchEnding.READY] * len(connection_ids)
     assert traffic["maxInFlight"] == THREADS
     assert {tally["maxInFlight"] for tally in traffic["cards"].values()} == {1}
 
@@ -51,5 +51,5 @@ def test_one_that_hangs_ends_at_its_own_deadline_and_takes_nobody_with_it(
 
     endings = fetch_batch(real, [first, *others])
 
-    assert endings == [Ending.WAITING, *[Ending.READY] * len(others)]
+    assert endings == [FetchEnding.WAITING, *[FetchEnding.READY] * len(others)]
     assert real.row(first).reason == "flinks_unavailable"

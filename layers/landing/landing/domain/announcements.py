@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from landing.domain.connection import Action, Connection, Status, timestamp
+from landing.domain.connection import CONNECTION_ID, Action, Connection, Status, timestamp
 
 
 class Contract(BaseModel):
@@ -50,7 +50,7 @@ class Announcement(Contract):
         Field(description="The same whenever the same is announced again. Opaque: compare it, do not parse it."),
     ]
     version: Annotated[Literal[1], Field(description="Of this contract.")] = 1
-    connection_id: Annotated[str, Field(pattern="^con_[a-z2-7]{26}$")]
+    connection_id: Annotated[str, Field(pattern=f"^{CONNECTION_ID}$")]
     generation: Annotated[
         int, Field(ge=1, description="Counts the fetches of this connection; the order of its announcements.")
     ]

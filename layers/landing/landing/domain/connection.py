@@ -1,4 +1,4 @@
-"""A connection, its states, and what may follow what."""
+"""A connection: what it consists of, where it can be, and how it is named."""
 
 import base64
 import hashlib
@@ -8,20 +8,17 @@ from enum import StrEnum
 
 from landing.domain.reasons import Reason
 
-SAME_ANSWER_FOR = timedelta(seconds=60)
-"""How long after it became ready a repeated POST asks for nothing new."""
-
 PUTS_SETTLE = timedelta(seconds=30)
 """How long after its lease a claim's PUT may still land: slow wires, and clocks that disagree."""
 
 DUE_SHARDS = 8
 
 CONNECTION_ID = "con_[a-z2-7]{26}"
-"""As a regular expression."""
+"""The public id, as a regular expression that every room uses; `connection_id` makes what it matches."""
 
 
 class Status(StrEnum):
-    """Where a connection is; the arrows are in `Connection.claimable` and `after_post`."""
+    """Where a connection is; what may follow what is in `transitions`."""
 
     RECEIVED = "received"
     FETCHING = "fetching"
@@ -139,6 +136,8 @@ class Connection:
     action: Action = Action.NONE
     correlation_id: str | None = None
     """The request that asked for this generation; an id of AWS's, for logs and events."""
+    expires_at: datetime | None = None
+    """When the table's TTL takes the tombstone away; in whole seconds."""
     erasure: Erasure | None = None
 
     @property
@@ -157,41 +156,6 @@ class Connection:
         if self.status in TERMINAL or self.status in ERASED:
             return self.status.value
         return "processing"
-
-
-class AfterPost(StrEnum):
-    """What a POST does to a connection that is already there."""
-
-    NOTHING = "nothing"
-    START_AGAIN = "start_again"
-    """Same generation, due now, the backoff forgotten."""
-    STORE_ACCOUNTS = "store_accounts"
-    """Keep the new choice of accounts; nobody has asked Flinks for this generation yet."""
-    STORE_ACCOUNTS_FOR_NEXT = "store_accounts_for_next"
-    """Keep the new choice; the running claim hands over to the next generation when it ends."""
-    NEXT_GENERATION = "next_generation"
-    REFUSE = "refuse"
-    """It was erased."""
-
-
-def after_post(row: Connection, account_ids: tuple[str, ...] | None, now: datetime) -> AfterPost:
-    """What a repeated POST means for `row`. Omitted `account_ids` leave the choice as it is; order is nothing."""
-    other_accounts = account_ids is not None and set(account_ids) != set(row.account_ids or ())
-    match row.status:
-        case Status.DELETING | Status.DELETED:
-            return AfterPost.REFUSE
-        case Status.RECEIVED:
-            return AfterPost.STORE_ACCOUNTS if other_accounts else AfterPost.NOTHING
-        case Status.FETCHING:
-            return AfterPost.STORE_ACCOUNTS_FOR_NEXT if other_accounts else AfterPost.NOTHING
-        case Status.PENDING:
-            return AfterPost.NEXT_GENERATION if other_accounts else AfterPost.NOTHING
-        case Status.WAITING:
-            return AfterPost.NEXT_GENERATION if other_accounts else AfterPost.START_AGAIN
-        case Status.READY if not other_accounts and now <= row.updated_at + SAME_ANSWER_FOR:
-            return AfterPost.NOTHING
-        case _:
-            return AfterPost.NEXT_GENERATION
 
 
 def connection_id(login_ref: str, owner: str) -> str:

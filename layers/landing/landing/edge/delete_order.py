@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 from landing.domain.connection import timestamp
 from landing.domain.reasons import Reason
 from landing.edge.web import Body, Guid
-from landing.verbs.delete_connection import Ending, Eraser, Outcome, TimeLeft, erase_all
+from landing.verbs.delete_connection import EraseEnding, EraseOutcome, Eraser, TimeLeft, erase_all
 
 type OneOrMore[T] = T | Annotated[list[T], Field(min_length=1, max_length=100)]
 type ConnectionId = Annotated[str, StringConstraints(pattern=r"^con_[a-z0-9_]{1,60}$")]
@@ -44,7 +44,7 @@ class Done:
     """What became of one connection; `position` is that of the order's entry that meant it."""
 
     position: int
-    outcome: Outcome | Exception
+    outcome: EraseOutcome | Exception
     connection_id: str | None = None
 
 
@@ -56,14 +56,14 @@ def carry_out(order: Order, eraser: Eraser, time_left: TimeLeft, *, threads: int
     meant = list(enumerate(_named(order, eraser)))
     entries = [(position, connection_id) for position, known in meant for connection_id in known]
 
-    def work(connection_id: str) -> Callable[[], Outcome]:
+    def work(connection_id: str) -> Callable[[], EraseOutcome]:
         if order.dry_run:
             return partial(eraser.look, connection_id)
         return partial(eraser.erase, connection_id, order.ticket, time_left)
 
     outcomes = erase_all([work(connection_id) for _, connection_id in entries], threads)
     done = [Done(position, outcome, id_) for (position, id_), outcome in zip(entries, outcomes, strict=True)]
-    done += [Done(position, Outcome(None, Ending.UNKNOWN)) for position, known in meant if not known]
+    done += [Done(position, EraseOutcome(None, EraseEnding.UNKNOWN)) for position, known in meant if not known]
     return sorted(done, key=lambda each: each.position)
 
 

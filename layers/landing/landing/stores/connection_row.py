@@ -1,45 +1,70 @@
-"""A connection as a row of its table, and back."""
+"""A connection as a row of its table, and a transition as one conditional write: all that is DynamoDB's language.
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Any
+Names are a connection's in camelCase. What is None, or a flag that is not up, has no attribute. Times are texts that
+compare as the times they are, but for the TTL, which DynamoDB wants in seconds.
+"""
 
-from landing.domain.connection import (
-    Action,
-    AtFlinks,
-    Connection,
-    Drop,
-    Erasure,
-    Hint,
-    Status,
-    due_shard,
-    instant,
-    timestamp,
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from landing.domain.change import (
+    Absent,
+    AllOf,
+    AnyOf,
+    Before,
+    Equals,
+    Expectation,
+    Field,
+    NotAfter,
+    NotBefore,
+    OneOf,
+    Present,
+    Transition,
 )
-from landing.domain.reasons import Reason
+from landing.domain.connection import Connection, Hint, due_shard, instant, timestamp
 
 type Attribute = dict[str, Any]
 """As DynamoDB writes a value: `{"S": "text"}`."""
 type Item = Mapping[str, Attribute]
 
+DUE_SHARD = "dueShard"
+"""The partition in the index `by-due`; it comes and goes with `dueAt`."""
+
+_serialized: Any = TypeSerializer().serialize
+_plain: Any = TypeDeserializer().deserialize
+
+
+class UnreadableRow(ValueError):
+    """A row that this release cannot read; it does not say what is in it."""
+
+
+# --- rows
+
 
 def to_item(connection: Connection) -> dict[str, Attribute]:
-    """A row as DynamoDB keeps it; what is None has no attribute."""
-    item = {
-        name: attribute(value)
-        for field, name, _ in _ATTRIBUTES
-        if (value := getattr(connection, field)) is not None and value is not False
-    }
+    """A row as DynamoDB keeps it."""
+    kept = {each.name: getattr(connection, each.name) for each in fields(connection)}
+    item = {name_of(field): attribute(value, field) for field, value in kept.items() if _is_something(value)}
     if connection.due_at is not None:
-        item["dueShard"] = {"S": due_shard(connection.connection_id)}
+        item[DUE_SHARD] = attribute(due_shard(connection.connection_id))
     return item
 
 
 def from_item(item: Item) -> Connection:
-    """A connection from a whole row."""
-    return Connection(
-        **{field: decode(next(iter(item[name].values()))) for field, name, decode in _ATTRIBUTES if name in item}
-    )
+    """A connection from a whole row; what this release does not know is no part of it. Raises UnreadableRow."""
+    try:
+        connection: Connection = _decoded(
+            Connection, {name: _plain(value) for name, value in item.items() if name in _KNOWN}
+        )
+    except (ValueError, TypeError, AttributeError):  # of a type that is not ours, or without what it must have
+        raise UnreadableRow("a row that cannot be read") from None
+    return connection
 
 
 def hint_of(item: Item) -> Hint:
@@ -51,104 +76,132 @@ def hint_of(item: Item) -> Hint:
     )
 
 
-def _text(value: str) -> str:
-    return value
+def key_of(connection_id: str) -> dict[str, Attribute]:
+    return {"connectionId": attribute(connection_id)}
 
 
-def _drop(members: Item) -> Drop:
-    plain = {name: next(iter(value.values())) for name, value in members.items()}
-    return Drop(
-        key=plain["key"],
-        version_id=plain["versionId"],
-        sha256=plain["sha256"],
-        bytes=int(plain["bytes"]),
-        accounts=int(plain["accounts"]),
-        transactions=int(plain["transactions"]),
-        last_refresh=plain.get("lastRefresh"),
-    )
+def name_of(field: str) -> str:
+    """A field's attribute: `lease_until` is kept as `leaseUntil`."""
+    first, *rest = field.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
-def _erasure(members: Item) -> Erasure:
-    return Erasure(
-        **{field: decode(next(iter(members[name].values()))) for field, name, decode in _OF_ERASURE if name in members}
-    )
+def attribute(value: Any, field: str | None = None) -> Attribute:
+    """A value as DynamoDB writes it. Raises TypeError for what no row may hold."""
+    written: Attribute = _serialized(int(value.timestamp()) if field == Field.EXPIRES_AT else _encoded(value))
+    return written
 
 
-def _texts(members: list[Attribute]) -> tuple[str, ...]:
-    return tuple(member["S"] for member in members)
-
-
-_OF_ERASURE: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
-    ("requested_at", "requestedAt", instant),
-    ("ticket", "ticket", _text),
-    ("lease_until", "leaseUntil", instant),
-    ("at_flinks", "atFlinks", AtFlinks),
-    ("flinks_answered_at", "flinksAnsweredAt", instant),
-    ("versions", "versions", int),
-    ("markers", "markers", int),
-    ("uploads", "uploads", int),
-    ("completed_at", "completedAt", instant),
-    ("backups_until", "backupsUntil", instant),
-)
-
-_ATTRIBUTES: tuple[tuple[str, str, Callable[[Any], Any]], ...] = (
-    ("connection_id", "connectionId", _text),
-    ("login_ref", "loginRef", _text),
-    ("owner", "owner", _text),
-    ("institution", "institution", _text),
-    ("sealed_login", "sealedLogin", bytes),
-    ("account_ids", "accountIds", _texts),
-    ("refetch_wanted", "refetchWanted", bool),
-    ("owner_proven", "ownerProven", bool),
-    ("status", "status", Status),
-    ("generation", "generation", int),
-    ("attempt", "attempt", int),
-    ("lease_until", "leaseUntil", instant),
-    ("drain_until", "drainUntil", instant),
-    ("due_at", "dueAt", instant),
-    ("started_at", "startedAt", instant),
-    ("retries", "retries", int),
-    ("sessions", "sessions", int),
-    ("sealed_request", "sealedRequest", bytes),
-    ("poll_until", "pollUntil", instant),
-    ("flinks_home", "flinksHome", _text),
-    ("drop", "drop", _drop),
-    ("reason", "reason", Reason),
-    ("action", "action", Action),
-    ("erasure", "erasure", _erasure),
-    ("correlation_id", "correlationId", _text),
-    ("received_at", "receivedAt", instant),
-    ("updated_at", "updatedAt", instant),
-)
-
-
-def attribute(value: Any) -> Attribute:
+def _encoded(value: Any) -> Any:
     match value:
-        case bool():
-            return {"BOOL": value}
-        case int():
-            return {"N": str(value)}
-        case str():
-            return {"S": str(value)}
-        case bytes():
-            return {"B": value}
+        case StrEnum():
+            return value.value
         case datetime():
-            return {"S": timestamp(value)}
+            return timestamp(value)
         case tuple():
-            return {"L": [attribute(member) for member in value]}
-        case Drop():
-            members = {
-                "key": value.key,
-                "versionId": value.version_id,
-                "sha256": value.sha256,
-                "bytes": value.bytes,
-                "accounts": value.accounts,
-                "transactions": value.transactions,
-                "lastRefresh": value.last_refresh,
-            }
-            return {"M": {name: attribute(member) for name, member in members.items() if member is not None}}
-        case Erasure():
-            known = ((name, getattr(value, field)) for field, name, _ in _OF_ERASURE)
-            return {"M": {name: attribute(member) for name, member in known if member is not None}}
-        case _:
-            raise TypeError(f"no DynamoDB attribute for a {type(value).__name__}")
+            return [_encoded(member) for member in value]
+        case _ if is_dataclass(value):
+            members = {each.name: getattr(value, each.name) for each in fields(value)}
+            return {name_of(name): _encoded(member) for name, member in members.items() if _is_something(member)}
+        case bool() | int() | str() | bytes():
+            return value
+    raise TypeError(f"no DynamoDB attribute for a {type(value).__name__}")
+
+
+def _is_something(value: Any) -> bool:
+    return value is not None and value is not False
+
+
+def _decoded(kind: Any, plain: Any) -> Any:
+    """What `_encoded` made of a value of this type."""
+    if kind in _TYPES:
+        known = [(each.name, name_of(each.name)) for each in fields(kind)]
+        return kind(**{field: _decoded(_TYPES[kind][field], plain[name]) for field, name in known if name in plain})
+    if kind is datetime:
+        return instant(plain) if isinstance(plain, str) else datetime.fromtimestamp(int(plain), UTC)
+    if kind is bytes:
+        return bytes(plain.value)
+    if get_origin(kind) is tuple:
+        return tuple(plain)
+    return kind(plain)
+
+
+def _types_of(kind: Any, into: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+    """The type of every field of a dataclass, and of the dataclasses within, without its `| None`."""
+    into[kind] = {}
+    for name, hint in get_type_hints(kind).items():
+        (of,) = [each for each in get_args(hint) if each is not type(None)] if isinstance(hint, UnionType) else [hint]
+        into[kind][name] = of
+        if is_dataclass(of):
+            _types_of(of, into)
+    return into
+
+
+_TYPES = _types_of(Connection, {})
+_KNOWN = {name_of(each.name) for each in fields(Connection)}
+
+
+# --- expressions
+
+
+class Expressions:
+    """The expressions of one request, with the aliases of every name and value in them: half of ours are reserved."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Attribute] = {}
+
+    @property
+    def aliases(self) -> dict[str, Any]:
+        """The parameters that go with the expressions."""
+        given = {"ExpressionAttributeNames": self._names, "ExpressionAttributeValues": self._values}
+        return {name: aliases for name, aliases in given.items() if aliases}
+
+    def condition(self, expects: Expectation) -> str:
+        match expects:
+            case AllOf(all_of):
+                return " AND ".join(self._nested(each) for each in all_of)
+            case AnyOf(any_of):
+                return " OR ".join(self._nested(each) for each in any_of)
+            case Present(field):
+                return f"attribute_exists({self._path(field)})"
+            case Absent(field):
+                return f"attribute_not_exists({self._path(field)})"
+            case Equals(field, value):
+                return f"{self._path(field)} = {self._value(value, field)}"
+            case OneOf(field, values):
+                return f"{self._path(field)} IN ({', '.join(self._value(value, field) for value in values)})"
+            case Before(field, moment):
+                return f"{self._path(field)} < {self._value(moment, field)}"
+            case NotAfter(field, moment):
+                return f"{self._path(field)} <= {self._value(moment, field)}"
+            case NotBefore(field, moment):
+                return f"{self._path(field)} >= {self._value(moment, field)}"
+
+    def in_due_shard(self, shard: str) -> str:
+        return f"{self._name(DUE_SHARD)} = {self._value(shard)}"
+
+    def update(self, connection_id: str, transition: Transition) -> str:
+        sets = [f"{self._path(field)} = {self._value(value, field)}" for field, value in transition.sets.items()]
+        removes = [self._path(field) for field in sorted(transition.clears)]
+        if Field.DUE_AT in transition.sets:
+            sets.append(self.in_due_shard(due_shard(connection_id)))
+        if Field.DUE_AT in transition.clears:
+            removes.append(self._name(DUE_SHARD))
+        return " ".join(f"{word} {', '.join(each)}" for word, each in (("SET", sets), ("REMOVE", removes)) if each)
+
+    def _nested(self, expects: Expectation) -> str:
+        inner = self.condition(expects)
+        return f"({inner})" if isinstance(expects, (AllOf, AnyOf)) else inner
+
+    def _path(self, field: Field) -> str:
+        return ".".join(self._name(name_of(step)) for step in field.steps)
+
+    def _name(self, name: str) -> str:
+        self._names[f"#{name}"] = name
+        return f"#{name}"
+
+    def _value(self, value: Any, field: Field | None = None) -> str:
+        alias = f":v{len(self._values)}"
+        self._values[alias] = attribute(value, field)
+        return alias

@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from landing import error_names
 from landing.domain.backoff import USUAL, Backoff
+from landing.domain.change import Transition
 from landing.domain.connection import (
     ERASED,
     AtFlinks,
@@ -33,6 +34,15 @@ from landing.domain.connection import (
     timestamp,
 )
 from landing.domain.reasons import Reason
+from landing.domain.transitions import (
+    claimed_for_erasing,
+    ended_at_flinks,
+    erased,
+    forgotten,
+    found_in_store,
+    still_erasing,
+    tombstoned,
+)
 from landing.flinks.client import Answer, FlinksClient
 from landing.flinks.codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
 from landing.metrics import Metric
@@ -59,7 +69,7 @@ class Limits:
     backups_for: timedelta = timedelta(days=7)
 
 
-class Ending(StrEnum):
+class EraseEnding(StrEnum):
     """How one run ended."""
 
     DELETED = "deleted"
@@ -75,11 +85,11 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EraseOutcome:
     """What became of an order or a message; `connection_id` is None where there is no such connection."""
 
     connection_id: str | None
-    ending: Ending
+    ending: EraseEnding
     reason: Reason | None = None
     due_at: datetime | None = None
     receipt: dict[str, Any] | None = None
@@ -117,57 +127,57 @@ class Eraser:
 
     def with_login(self, login_id: str) -> list[str]:
         """The ids of all connections to a canonical loginId, tombstones too."""
-        return [row.connection_id for row in self.table.sharing(self.seal.login_ref(login_id))]
+        return [row.connection_id for row in self.table.all_of_login(self.seal.login_ref(login_id))]
 
     def of_owner(self, owner: str) -> list[str]:
         """The ids of all connections of an app user; a tombstone no longer knows whose it was."""
-        return [row.connection_id for row in self.table.every_of(owner)]
+        return [row.connection_id for row in self.table.all_of_owner(owner)]
 
-    def look(self, connection_id: str) -> Outcome:
+    def look(self, connection_id: str) -> EraseOutcome:
         """What erasing would do; changes nothing. Raises ClientError or BotoCoreError when AWS cannot serve."""
         row = self.table.get(connection_id)
         if row is None:
-            return Outcome(None, Ending.UNKNOWN)
+            return EraseOutcome(None, EraseEnding.UNKNOWN)
         if row.status in ERASED:
             return self._standing(row)
         there = self.drops.contents(connection_id)
         spared = AtFlinks.KEPT.value if self._is_shared(row) else "would_be_asked"
         would_erase = {"status": row.public_status, "flinks": spared, "drops": _counts(there)}
-        return Outcome(connection_id, Ending.WOULD_DELETE, would_erase=would_erase)
+        return EraseOutcome(connection_id, EraseEnding.WOULD_DELETE, would_erase=would_erase)
 
-    def erase(self, connection_id: str, ticket: str | None, time_left: TimeLeft) -> Outcome:
+    def erase(self, connection_id: str, ticket: str | None, time_left: TimeLeft) -> EraseOutcome:
         """Erase a connection, as far as it goes at once; the erase queue does the rest.
 
         Once the tombstone stands the erasure goes on by itself. Raises ClientError or BotoCoreError when the table
         cannot serve.
         """
         try:
-            row = self.table.begin_erasing(connection_id, self.clock(), ticket)
+            row = self.table.apply(connection_id, tombstoned(self.clock(), ticket))
         except RowChanged as refusal:
             if refusal.row is None:
-                return Outcome(None, Ending.UNKNOWN)
+                return EraseOutcome(None, EraseEnding.UNKNOWN)
             row = refusal.row
         return self._run(row, time_left)
 
-    def resume(self, hint: Hint, time_left: TimeLeft) -> Outcome:
+    def resume(self, hint: Hint, time_left: TimeLeft) -> EraseOutcome:
         """Go on with what a message says is due. Raises ClientError or BotoCoreError when the table cannot serve."""
         if time_left() < RUN_TAKES:
             self.queue.send(hint)
-            return Outcome(hint.connection_id, Ending.EARLY)
+            return EraseOutcome(hint.connection_id, EraseEnding.EARLY)
         now = self.clock()
         try:
-            claim = self.table.claim_erasing(hint, now, now + self.limits.lease, even_if_early=False)
+            claim = self._claim(hint, now, even_if_early=False)
         except RowChanged as refusal:
             row = refusal.row
             if row is None or row.hint != hint or row.status is not Status.DELETING or row.due_at is None:
-                return Outcome(hint.connection_id, Ending.STALE)
+                return EraseOutcome(hint.connection_id, EraseEnding.STALE)
             self._send(hint, row.due_at - now)
-            return Outcome(hint.connection_id, Ending.EARLY, due_at=row.due_at)
+            return EraseOutcome(hint.connection_id, EraseEnding.EARLY, due_at=row.due_at)
         return self._work(claim, time_left)
 
     # --- one run
 
-    def _run(self, row: Connection, time_left: TimeLeft) -> Outcome:
+    def _run(self, row: Connection, time_left: TimeLeft) -> EraseOutcome:
         if row.status is Status.DELETED:
             return self._standing(row)
         if time_left() < RUN_TAKES:
@@ -175,12 +185,12 @@ class Eraser:
             return self._standing(row)
         now = self.clock()
         try:
-            claim = self.table.claim_erasing(row.hint, now, now + self.limits.lease, even_if_early=True)
+            claim = self._claim(row.hint, now, even_if_early=True)
         except RowChanged as refusal:
             return self._standing(refusal.row or row)
         return self._work(claim, time_left)
 
-    def _work(self, claim: Connection, time_left: TimeLeft) -> Outcome:
+    def _work(self, claim: Connection, time_left: TimeLeft) -> EraseOutcome:
         try:
             try:
                 return self._steps(claim, time_left)
@@ -190,32 +200,41 @@ class Eraser:
         except RowChanged as loss:  # our lease is over, and someone else goes on
             return self._standing(loss.row or claim)
 
-    def _steps(self, claim: Connection, time_left: TimeLeft) -> Outcome:
+    def _steps(self, claim: Connection, time_left: TimeLeft) -> EraseOutcome:
         erasure = _of(claim)
         if erasure.at_flinks is None:
             how = self._end_at_flinks(claim)
             if isinstance(how, Later):
                 return self._later(claim, how)
-            claim = self.table.ended_at_flinks(claim, self.clock(), how)
+            claim = self._write(claim, ended_at_flinks(claim, self.clock(), how))
         if erasure.completed_at is None:
             under_way = self._fetch_under_way(claim)
             if under_way is not None:
                 return self._later(claim, under_way)
             if erasure.versions is None:
                 there = self.drops.contents(claim.connection_id)
-                claim = self.table.found_in_store(
+                found = found_in_store(
                     claim, self.clock(), versions=there.versions, markers=there.markers, uploads=there.uploads
                 )
+                claim = self._write(claim, found)
             if not self.drops.sweep(claim.connection_id, time_left):
                 return self._later(claim, Later(Reason.SWEEP_UNFINISHED))
             now = self.clock()
-            claim = self.table.forget(claim, now, now + self.limits.backups_for)
+            claim = self._write(claim, forgotten(claim, now, now + self.limits.backups_for))
         self.drops.put_receipt(claim.connection_id, receipt_of(claim))
         now = self.clock()
-        row = self.table.end_erasing(claim, now, _completed(claim) + TOMBSTONE_FOR)
+        row = self._write(claim, erased(claim, now, _completed(claim) + TOMBSTONE_FOR))
         ended = self._standing(row)
-        unknown = (Metric.ERASURE_UNKNOWN_AT_FLINKS,) if ended.ending is Ending.UNKNOWN_AT_FLINKS else ()
-        return Outcome(ended.connection_id, ended.ending, receipt=ended.receipt, metrics=unknown)
+        unknown = (Metric.ERASURE_UNKNOWN_AT_FLINKS,) if ended.ending is EraseEnding.UNKNOWN_AT_FLINKS else ()
+        return EraseOutcome(ended.connection_id, ended.ending, receipt=ended.receipt, metrics=unknown)
+
+    def _claim(self, hint: Hint, now: datetime, *, even_if_early: bool) -> Connection:
+        claim = claimed_for_erasing(hint, now, now + self.limits.lease, even_if_early=even_if_early)
+        return self.table.apply(hint.connection_id, claim)
+
+    def _write(self, claim: Connection, transition: Transition) -> Connection:
+        """Write while the claim holds. Raises RowChanged when it was lost."""
+        return self.table.apply(claim.connection_id, transition)
 
     # --- Flinks
 
@@ -260,7 +279,7 @@ class Eraser:
             other.connection_id != row.connection_id
             and other.status not in ERASED
             and not (other.status is Status.FAILED and other.reason in _REFUSED_AS_OWNER)
-            for other in self.table.sharing(row.login_ref)
+            for other in self.table.all_of_login(row.login_ref)
         )
 
     # --- the ways out of a run
@@ -271,16 +290,18 @@ class Eraser:
             return None
         return Later(Reason.FETCH_UNDER_WAY, due_at=settled_at)
 
-    def _later(self, claim: Connection, later: Later) -> Outcome:
+    def _later(self, claim: Connection, later: Later) -> EraseOutcome:
         now = self.clock()
         overdue = now >= _of(claim).requested_at + self.limits.overdue_after
         backoff = self.limits.backoff
         pause = backoff.last if overdue else backoff.delay(claim.retries, self.jitter, later.not_before)
         due_at = later.due_at or now + pause
-        row = self.table.keep_erasing(claim, now, due_at, reason=later.reason)
+        row = self._write(claim, still_erasing(claim, now, due_at, reason=later.reason))
         self._send(row.hint, due_at - now)
         metrics = (*([later.metric] if later.metric else []), *([Metric.ERASURE_OVERDUE] if overdue else []))
-        return Outcome(row.connection_id, Ending.DELETING, later.reason, due_at, metrics=metrics, cause=later.cause)
+        return EraseOutcome(
+            row.connection_id, EraseEnding.DELETING, later.reason, due_at, metrics=metrics, cause=later.cause
+        )
 
     def _send(self, hint: Hint, delay: timedelta) -> None:
         """Wake someone when it is due. A message that cannot be sent is made good by `resume_stalled`."""
@@ -289,13 +310,13 @@ class Eraser:
         except (ClientError, BotoCoreError):
             return
 
-    def _standing(self, row: Connection) -> Outcome:
+    def _standing(self, row: Connection) -> EraseOutcome:
         """How it stands with a connection that is erased, or being erased."""
         if row.status is not Status.DELETED:
-            return Outcome(row.connection_id, Ending.DELETING, row.reason or Reason.IN_PROGRESS, row.due_at)
+            return EraseOutcome(row.connection_id, EraseEnding.DELETING, row.reason or Reason.IN_PROGRESS, row.due_at)
         unknown = _of(row).at_flinks is AtFlinks.UNKNOWN
-        ending = Ending.UNKNOWN_AT_FLINKS if unknown else Ending.DELETED
-        return Outcome(row.connection_id, ending, receipt=receipt_of(row))
+        ending = EraseEnding.UNKNOWN_AT_FLINKS if unknown else EraseEnding.DELETED
+        return EraseOutcome(row.connection_id, ending, receipt=receipt_of(row))
 
 
 RUN_TAKES = timedelta(seconds=200)
@@ -306,7 +327,7 @@ RUN_TAKES = timedelta(seconds=200)
 
 
 def receipt_of(row: Connection) -> dict[str, Any]:
-    """The statement of what was erased, of a row that is past `forget`. No personal data; the same every time."""
+    """The statement of what was erased, of a row that is past `forgotten`. No personal data; the same every time."""
     erasure, completed_at = _of(row), _completed(row)
     return {
         "version": 1,
@@ -333,13 +354,13 @@ def _counts(there: Contents) -> dict[str, int]:
 
 
 def _of(row: Connection) -> Erasure:
-    assert row.erasure is not None  # noqa: S101 - begin_erasing sets it, and nothing removes it
+    assert row.erasure is not None  # noqa: S101 - `tombstoned` sets it, and nothing removes it
     return row.erasure
 
 
 def _completed(row: Connection) -> datetime:
     completed_at = _of(row).completed_at
-    assert completed_at is not None  # noqa: S101 - callers are past `forget`
+    assert completed_at is not None  # noqa: S101 - callers are past `forgotten`
     return completed_at
 
 
@@ -350,13 +371,13 @@ def _when(moment: datetime | None) -> str | None:
 # --- many at once
 
 
-def erase_all(work: Iterable[Callable[[], Outcome]], threads: int) -> list[Outcome | Exception]:
+def erase_all(work: Iterable[Callable[[], EraseOutcome]], threads: int) -> list[EraseOutcome | Exception]:
     """Do all of it side by side, so that one slow card holds up no other; an exception stands in an outcome's place."""
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(outcome_of, work))
 
 
-def outcome_of(work: Callable[[], Outcome]) -> Outcome | Exception:
+def outcome_of(work: Callable[[], EraseOutcome]) -> EraseOutcome | Exception:
     try:
         return work()
     except Exception as error:  # noqa: BLE001 - the handler logs it and answers for this one connection

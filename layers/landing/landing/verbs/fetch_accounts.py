@@ -16,8 +16,10 @@ from enum import StrEnum
 from botocore.exceptions import BotoCoreError, ClientError
 
 from landing.domain.backoff import USUAL, Backoff
+from landing.domain.change import Transition
 from landing.domain.connection import Action, Connection, Hint, Status
 from landing.domain.reasons import Reason
+from landing.domain.transitions import claimed, gave_up, next_generation, pending, ready, waiting
 from landing.flinks import account_data
 from landing.flinks.client import Answer, FlinksClient
 from landing.flinks.codes import ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
@@ -42,7 +44,7 @@ class Limits:
     """Of the claim: a refusal that took longer leaves no time for the same call again before the function's end."""
 
 
-class Ending(StrEnum):
+class FetchEnding(StrEnum):
     """How the work on one hint ended."""
 
     READY = "ready"
@@ -62,11 +64,11 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FetchOutcome:
     """What became of a hint, for one log line and the metrics."""
 
     hint: Hint
-    ending: Ending
+    ending: FetchEnding
     reason: Reason | None = None
     metrics: tuple[str, ...] = ()
     correlation_id: str | None = None
@@ -74,9 +76,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Step:
-    """Where a claim stands: what it has learned, the open requestId if there is one, the last thing Flinks said."""
+    """Where a claim stands: what it has learned; the login and the requestId once opened; what is to be counted."""
 
     claim: Connection
+    login_id: str | None = field(default=None, repr=False)
     request_id: str | None = field(default=None, repr=False)
     metrics: tuple[str, ...] = ()
 
@@ -99,66 +102,68 @@ class Fetcher:
     require_owner_tag: bool = False
     jitter: Callable[[], float] = random.random
 
-    def fetch(self, hint: Hint) -> Outcome:
+    def fetch(self, hint: Hint) -> FetchOutcome:
         """Do what is due for `hint`, if it still is. Raises ClientError or BotoCoreError when AWS cannot serve."""
         now = self.clock()
         try:
-            claim = self.table.claim(hint, now, now + self.limits.lease)
+            claim = self.table.apply(hint.connection_id, claimed(hint, now, now + self.limits.lease))
         except RowChanged as refusal:
             return self._refused(hint, refusal.row, now)
-        return replace(self._end_of(claim), correlation_id=claim.correlation_id)
+        return replace(self._work_on(claim), correlation_id=claim.correlation_id)
 
-    def _end_of(self, claim: Connection) -> Outcome:
+    def _work_on(self, claim: Connection) -> FetchOutcome:
         try:
             if claim.refetch_wanted:
-                self.table.begin_next_generation(claim, self.clock())
-                return Outcome(claim.hint, Ending.NEXT_GENERATION)
-            return self._work(Step(claim))
+                return self._hand_over(claim)
+            return self._go_on(Step(claim))
         except RowChanged as loss:
             return self._lost(claim, loss.row)
         except (ClientError, BotoCoreError):
             return self._give_back(claim)
 
-    def _refused(self, hint: Hint, row: Connection | None, now: datetime) -> Outcome:
+    def _refused(self, hint: Hint, row: Connection | None, now: datetime) -> FetchOutcome:
         unfinished = (Status.PENDING, Status.WAITING, Status.FETCHING)
         if row is None or row.hint != hint or row.status not in unfinished or row.due_at is None:
-            return Outcome(hint, Ending.STALE)
+            return FetchOutcome(hint, FetchEnding.STALE)
         self._send(row.hint, row.due_at - now)
-        return Outcome(hint, Ending.EARLY)
+        return FetchOutcome(hint, FetchEnding.EARLY)
 
-    def _lost(self, claim: Connection, row: Connection | None) -> Outcome:
+    def _lost(self, claim: Connection, row: Connection | None) -> FetchOutcome:
         if row is not None and row.hint == claim.hint and row.refetch_wanted:
-            self.table.begin_next_generation(claim, self.clock())
-            return Outcome(claim.hint, Ending.NEXT_GENERATION)
-        return Outcome(claim.hint, Ending.SUPERSEDED)
+            return self._hand_over(claim)
+        return FetchOutcome(claim.hint, FetchEnding.SUPERSEDED)
 
-    def _give_back(self, claim: Connection) -> Outcome:
+    def _hand_over(self, claim: Connection) -> FetchOutcome:
+        self._write(claim, next_generation(claim, self.clock()))
+        return FetchOutcome(claim.hint, FetchEnding.NEXT_GENERATION)
+
+    def _give_back(self, claim: Connection) -> FetchOutcome:
         """AWS did not serve in the middle of a claim: let someone try later. If the table is what ails, it raises."""
         try:
             return self._wait(Step(claim), Reason.SERVICE_UNAVAILABLE)
         except RowChanged:
-            return Outcome(claim.hint, Ending.SUPERSEDED)
+            return FetchOutcome(claim.hint, FetchEnding.SUPERSEDED)
 
     # --- exchange, ask, drop
 
-    def _work(self, step: Step) -> Outcome:
+    def _go_on(self, step: Step) -> FetchOutcome:
         claim = step.claim
         if claim.sealed_request is not None:
             request_id = self.seal.open(claim.sealed_request, claim.connection_id, Purpose.REQUEST)
             return self._ask(replace(step, request_id=request_id), session_is_new=False)
         return self._exchange(step)
 
-    def _exchange(self, step: Step) -> Outcome:
+    def _exchange(self, step: Step) -> FetchOutcome:
         claim = step.claim
-        if claim.sealed_login is None:
+        login_id = self._login_of(step)
+        if login_id is None:
             return self._end(step, Status.FAILED, Reason.LOGIN_MISSING, Action.CONTACT_SUPPORT)
-        login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
         answer, verdict = self._call(claim, lambda: self.flinks.exchange(login_id))
         step = step.noting(verdict.metric)
         if verdict.kind is not Kind.CONTINUE or answer.request_id is None:
             return self._otherwise(step, verdict, answer)
         claim = replace(claim, sessions=claim.sessions + 1, flinks_home=claim.flinks_home or self.flinks.home)
-        step = replace(step, claim=claim, request_id=answer.request_id)
+        step = replace(step, claim=claim, login_id=login_id, request_id=answer.request_id)
         if answer.login_id not in (None, login_id):
             return self._otherwise(step, ANOTHER_LOGIN, answer)
         ownership = self._ownership(claim, answer.tag)
@@ -167,7 +172,7 @@ class Fetcher:
         step = replace(step, claim=replace(claim, owner_proven=ownership is Ownership.OURS))
         return self._ask(step, session_is_new=True)
 
-    def _ask(self, step: Step, *, session_is_new: bool) -> Outcome:
+    def _ask(self, step: Step, *, session_is_new: bool) -> FetchOutcome:
         claim, request_id = step.claim, step.request_id
         assert request_id is not None  # noqa: S101 - both callers have just set it
         if claim.poll_until is not None and not session_is_new:
@@ -181,16 +186,16 @@ class Fetcher:
             return self._otherwise(step, verdict, answer)
         return self._keep(step, answer)
 
-    def _keep(self, step: Step, answer: Answer) -> Outcome:
+    def _keep(self, step: Step, answer: Answer) -> FetchOutcome:
         claim = step.claim
-        if claim.sealed_login is None:
-            return self._end(step, Status.FAILED, Reason.LOGIN_MISSING, Action.CONTACT_SUPPORT)
         ownership = self._ownership(claim, answer.tag)
         if ownership is Ownership.FOREIGN:
             return self._otherwise(step, ANOTHER_OWNER, answer)
         if ownership is Ownership.NONE and self.require_owner_tag:
             return self._otherwise(step, OWNER_UNPROVEN, answer)
-        login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
+        login_id = self._login_of(step)
+        if login_id is None:
+            return self._end(step, Status.FAILED, Reason.LOGIN_MISSING, Action.CONTACT_SUPPORT)
         about = account_data.About(
             claim.connection_id, claim.generation, claim.owner, claim.institution, fetched_at=self.clock()
         )
@@ -206,8 +211,8 @@ class Fetcher:
             unanswered = failure.failure is PutFailure.UNANSWERED
             return self._wait(step, Reason.DROP_NOT_STORED, put_unanswered=unanswered)
         claim = replace(claim, owner_proven=ownership is Ownership.OURS)
-        self.table.commit_ready(claim, self.clock(), drop)
-        return Outcome(claim.hint, Ending.READY, metrics=step.metrics)
+        self._write(claim, ready(claim, self.clock(), drop))
+        return FetchOutcome(claim.hint, FetchEnding.READY, metrics=step.metrics)
 
     def _call(self, claim: Connection, call: Callable[[], Answer]) -> tuple[Answer, Verdict]:
         """Call Flinks; when it refuses our credentials, read them anew and call once more: they may have rotated."""
@@ -220,6 +225,13 @@ class Fetcher:
                 verdict = what_to_do(answer)
         return answer, verdict
 
+    def _login_of(self, step: Step) -> str | None:
+        """The loginId, opened once in a claim; None when the row lost it."""
+        sealed = step.claim.sealed_login
+        if step.login_id is not None or sealed is None:
+            return step.login_id
+        return self.seal.open(sealed, step.claim.connection_id, Purpose.LOGIN)
+
     # --- whose login is it?
 
     def _ownership(self, claim: Connection, tag: str | None) -> Ownership:
@@ -230,7 +242,7 @@ class Fetcher:
 
     # --- the ways out of a claim
 
-    def _otherwise(self, step: Step, verdict: Verdict, answer: Answer) -> Outcome:
+    def _otherwise(self, step: Step, verdict: Verdict, answer: Answer) -> FetchOutcome:
         claim = step.claim
         match verdict.kind:
             case Kind.RECONNECT:
@@ -251,7 +263,7 @@ class Fetcher:
             case _:
                 return self._wait(step, verdict.reason, not_before=answer.retry_after)
 
-    def _pending(self, step: Step, *, seen_202: bool) -> Outcome:
+    def _pending(self, step: Step, *, seen_202: bool) -> FetchOutcome:
         claim, now = step.claim, self.clock()
         if now >= (claim.poll_until or self._last_try(claim)):
             return self._end(step, Status.FAILED, Reason.TIMED_OUT, Action.CONTACT_SUPPORT)
@@ -261,11 +273,12 @@ class Fetcher:
         else:  # a data call that timed out: Flinks may be at it, or may be ill
             delay = max(delay, self.limits.backoff.delay(claim.retries, self.jitter))
             claim = replace(claim, retries=claim.retries + 1)
-        row = self.table.keep_pending(
-            claim, now, now + delay, sealed_request=self._sealed_request(step), poll_until=poll_until
+        row = self._write(
+            claim,
+            pending(claim, now, now + delay, sealed_request=self._sealed_request(step), poll_until=poll_until),
         )
         self._send(row.hint, delay)
-        return Outcome(claim.hint, Ending.PENDING, metrics=step.metrics)
+        return FetchOutcome(claim.hint, FetchEnding.PENDING, metrics=step.metrics)
 
     def _wait(
         self,
@@ -274,21 +287,24 @@ class Fetcher:
         *,
         not_before: float | None = None,
         put_unanswered: bool = False,
-    ) -> Outcome:
+    ) -> FetchOutcome:
         claim, now = step.claim, self.clock()
         if now >= self._last_try(claim):
             return self._end(step, Status.FAILED, reason, Action.CONTACT_SUPPORT)
         delay = self.limits.backoff.delay(claim.retries, self.jitter, not_before)
-        row = self.table.keep_waiting(
+        row = self._write(
             claim,
-            now,
-            now + delay,
-            reason=reason,
-            sealed_request=self._sealed_request(step),
-            put_unanswered=put_unanswered,
+            waiting(
+                claim,
+                now,
+                now + delay,
+                reason=reason,
+                sealed_request=self._sealed_request(step),
+                put_unanswered=put_unanswered,
+            ),
         )
         self._send(row.hint, delay)
-        return Outcome(claim.hint, Ending.WAITING, reason, step.metrics)
+        return FetchOutcome(claim.hint, FetchEnding.WAITING, reason, step.metrics)
 
     def _begun_anew(self, claim: Connection) -> Connection:
         """`claim` with all its time before it: no connection pays with its budget for a fault of ours."""
@@ -298,9 +314,13 @@ class Fetcher:
     def _last_try(self, claim: Connection) -> datetime:
         return (claim.started_at or claim.received_at) + self.limits.retry_for
 
-    def _end(self, step: Step, status: Status, reason: Reason, action: Action) -> Outcome:
-        self.table.give_up(step.claim, self.clock(), status, reason=reason, action=action)
-        return Outcome(step.claim.hint, Ending(status.value), reason, step.metrics)
+    def _end(self, step: Step, status: Status, reason: Reason, action: Action) -> FetchOutcome:
+        self._write(step.claim, gave_up(step.claim, self.clock(), status, reason=reason, action=action))
+        return FetchOutcome(step.claim.hint, FetchEnding(status.value), reason, step.metrics)
+
+    def _write(self, claim: Connection, transition: Transition) -> Connection:
+        """The one write that ends a claim. Raises RowChanged when the claim was lost."""
+        return self.table.apply(claim.connection_id, transition)
 
     def _sealed_request(self, step: Step) -> bytes | None:
         """The open session, to be kept; None when there is none. A claim that began with one never opens another."""
@@ -323,16 +343,16 @@ CLAIM_TAKES = timedelta(seconds=100)
 
 def fetch_all(
     hints: Iterable[Hint], fetcher: Fetcher, *, threads: int, time_left: Callable[[], timedelta]
-) -> list[Outcome | Exception]:
+) -> list[FetchOutcome | Exception]:
     """Work on all hints at once, as far as threads and time go; one slow connection holds up no other.
 
     Gives the outcomes in the order of the hints; where AWS did not serve, the exception in its place.
     """
 
-    def one(hint: Hint) -> Outcome:
+    def one(hint: Hint) -> FetchOutcome:
         if time_left() < CLAIM_TAKES:
             fetcher.queue.send(hint)
-            return Outcome(hint, Ending.HANDED_ON)
+            return FetchOutcome(hint, FetchEnding.HANDED_ON)
         return fetcher.fetch(hint)
 
     with ThreadPoolExecutor(threads) as pool:
@@ -340,7 +360,7 @@ def fetch_all(
         return [_outcome(work) for work in running]
 
 
-def _outcome(work: Future[Outcome]) -> Outcome | Exception:
+def _outcome(work: Future[FetchOutcome]) -> FetchOutcome | Exception:
     try:
         return work.result()
     except Exception as error:  # noqa: BLE001 - the handler logs it and reports this one record as failed

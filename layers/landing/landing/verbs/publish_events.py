@@ -26,7 +26,7 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class AnnounceOutcome:
     """What became of one `Settled`, for one log line."""
 
     fate: Fate
@@ -43,23 +43,23 @@ class Announcer:
     refused: RefusedAnnouncements
     bucket: str
 
-    def announce(self, settled: Iterable[Settled]) -> dict[Settled, Outcome]:
+    def announce(self, settled: Iterable[Settled]) -> dict[Settled, AnnounceOutcome]:
         """Announce each that is still so, at least once and, of one connection, never a later one first.
 
         Every row is read after all of `settled` was written: so of one connection at most one is still so, and
         their order needs no care.
         """
-        outcomes: dict[Settled, Outcome] = {}
+        outcomes: dict[Settled, AnnounceOutcome] = {}
         due: dict[Settled, Announcement] = {}
         for each in dict.fromkeys(settled):
             try:
                 announcement = self._confirmed(each)
             except (ClientError, BotoCoreError) as error:
-                outcomes[each] = Outcome(Fate.NOT_NOW, name_of(error))
+                outcomes[each] = AnnounceOutcome(Fate.NOT_NOW, name_of(error))
             except (ValueError, KeyError) as error:  # a row that this release cannot read or put into words
                 outcomes[each] = self._give_up(each, type(error).__name__)
             else:
-                outcomes[each] = Outcome(Fate.SUPERSEDED)
+                outcomes[each] = AnnounceOutcome(Fate.SUPERSEDED)
                 if announcement is not None:
                     due[each] = announcement
         for (each, announcement), code in zip(due.items(), self.bus.put(due.values()), strict=True):
@@ -72,14 +72,14 @@ class Announcer:
             return None
         return announcement_of(row, self.bucket)
 
-    def _outcome(self, settled: Settled, announcement: Announcement, code: str | None) -> Outcome:
+    def _outcome(self, settled: Settled, announcement: Announcement, code: str | None) -> AnnounceOutcome:
         if code is None:
-            return Outcome(Fate.ANNOUNCED, correlation_id=announcement.correlation_id)
-        return self._give_up(settled, code) if code in PERMANENT else Outcome(Fate.NOT_NOW, code)
+            return AnnounceOutcome(Fate.ANNOUNCED, correlation_id=announcement.correlation_id)
+        return self._give_up(settled, code) if code in PERMANENT else AnnounceOutcome(Fate.NOT_NOW, code)
 
-    def _give_up(self, settled: Settled, code: str) -> Outcome:
+    def _give_up(self, settled: Settled, code: str) -> AnnounceOutcome:
         try:
             self.refused.keep(settled, code)
         except (ClientError, BotoCoreError) as error:
-            return Outcome(Fate.NOT_NOW, name_of(error))
-        return Outcome(Fate.REFUSED, code)
+            return AnnounceOutcome(Fate.NOT_NOW, name_of(error))
+        return AnnounceOutcome(Fate.REFUSED, code)

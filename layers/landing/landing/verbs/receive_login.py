@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from landing.domain.connection import AfterPost, Connection, Status, after_post, connection_id
+from landing.domain.connection import Connection, Status, connection_id
+from landing.domain.transitions import AfterPost, after_post, reposted
 from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.login_seal import LoginSeal, Purpose
 
@@ -77,7 +78,7 @@ def _repost(row: Connection, login: NewLogin, *, table: ConnectionTable, now: da
         raise ConnectionErased("the connection was erased")
     if what is AfterPost.NOTHING:
         return row
-    return table.repost(
+    transition = reposted(
         row,
         what,
         now,
@@ -85,3 +86,4 @@ def _repost(row: Connection, login: NewLogin, *, table: ConnectionTable, now: da
         institution=login.institution,
         correlation_id=login.correlation_id,
     )
+    return table.apply(row.connection_id, transition)

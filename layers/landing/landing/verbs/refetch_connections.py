@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from landing.domain.announcements import announcement_of
 from landing.domain.connection import ERASED, TERMINAL, Connection
+from landing.domain.transitions import refetched
 from landing.stores.bus import Bus
 from landing.stores.connection_table import ConnectionTable, Criteria, RowChanged
 
@@ -22,7 +23,7 @@ class Verb(StrEnum):
     REANNOUNCE = "reannounce"
 
 
-class Ending(StrEnum):
+class RefetchEnding(StrEnum):
     """What was done about a connection; in a dry run, what would have been."""
 
     REFETCHED = "refetched"
@@ -53,17 +54,17 @@ class Order:
 class Run:
     """What one run did, by connectionId; `after` is where the next goes on, None when all was seen."""
 
-    endings: dict[str, Ending] = field(default_factory=dict)
+    endings: dict[str, RefetchEnding] = field(default_factory=dict)
     after: str | None = None
     complete: bool = False
 
     @property
-    def counts(self) -> Counter[Ending]:
+    def counts(self) -> Counter[RefetchEnding]:
         return Counter(self.endings.values())
 
     @property
     def done(self) -> int:
-        return self.counts[Ending.REFETCHED] + self.counts[Ending.ANNOUNCED]
+        return self.counts[RefetchEnding.REFETCHED] + self.counts[RefetchEnding.ANNOUNCED]
 
 
 @dataclass(frozen=True)
@@ -96,41 +97,41 @@ class Refetcher:
 
     def _page(self, order: Order, after: str | None) -> tuple[list[tuple[str, Connection | None]], str | None]:
         if order.criteria is not None:
-            rows, next_after = self.table.ended(order.criteria, after)
+            rows, next_after = self.table.page_of_all(order.criteria, after)
             return [(row.connection_id, row) for row in rows], next_after
         ids = order.ids or ()
         rest = ids[ids.index(after) + 1 :] if after in ids else ids
         return [(id_, None) for id_ in rest], None
 
-    def _one(self, order: Order, connection_id: str, seen: Connection | None) -> Ending:
+    def _one(self, order: Order, connection_id: str, seen: Connection | None) -> RefetchEnding:
         try:
             # A page may be old by now, and what was deleted since must not be announced.
             row = seen if seen is not None and order.dry_run else self.table.get(connection_id)
             if row is None:
-                return Ending.UNKNOWN
+                return RefetchEnding.UNKNOWN
             if order.verb is Verb.REFETCH:
                 return self._refetch(row, order)
             return self._announce(row, order)
         except (ClientError, BotoCoreError, ValueError):
-            return Ending.NOT_DONE
+            return RefetchEnding.NOT_DONE
 
-    def _refetch(self, row: Connection, order: Order) -> Ending:
+    def _refetch(self, row: Connection, order: Order) -> RefetchEnding:
         if row.status in ERASED:
-            return Ending.ERASED
+            return RefetchEnding.ERASED
         if row.status not in TERMINAL:
-            return Ending.RUNNING
+            return RefetchEnding.RUNNING
         if not order.dry_run:
             try:
-                self.table.refetch(row, self.clock(), order.correlation_id)
+                self.table.apply(row.connection_id, refetched(row, self.clock(), order.correlation_id))
             except RowChanged:
-                return Ending.RUNNING  # somebody was faster: a POST, or an erase
-        return Ending.REFETCHED
+                return RefetchEnding.RUNNING  # somebody was faster: a POST, or an erase
+        return RefetchEnding.REFETCHED
 
-    def _announce(self, row: Connection, order: Order) -> Ending:
+    def _announce(self, row: Connection, order: Order) -> RefetchEnding:
         announcement = announcement_of(row, self.bucket)
         if announcement is None:
-            return Ending.ERASED if row.status in ERASED else Ending.RUNNING
+            return RefetchEnding.ERASED if row.status in ERASED else RefetchEnding.RUNNING
         if order.dry_run:
-            return Ending.ANNOUNCED
+            return RefetchEnding.ANNOUNCED
         (code,) = self.bus.put([announcement])
-        return Ending.ANNOUNCED if code is None else Ending.NOT_DONE
+        return RefetchEnding.ANNOUNCED if code is None else RefetchEnding.NOT_DONE

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from landing.domain.connection import Status
+from landing.domain.transitions import put_off
 from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.queues import EraseQueue, FetchQueue
 
@@ -42,7 +43,7 @@ def resume_stalled(
         oldest = max(oldest, started - due.at)
         again = started + NOT_AGAIN_FOR
         try:
-            table.put_off(due.hint, again, seen_before=started - OVERDUE_AFTER)
+            table.apply(due.hint.connection_id, put_off(due.hint, again, seen_before=started - OVERDUE_AFTER))
         except RowChanged:
             continue  # somebody did come back
         queue = erase_queue if due.status is Status.DELETING else fetch_queue
