@@ -120,6 +120,10 @@ destroy: $(AWS_TOOLS) ## remove a dev stack and all its data, for ever (CONFIG=d
 contracts: $(VENVS)/test/.installed ## write docs/contracts/ from the models of the events
 	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m ops.contracts
 
+.PHONY: states
+states: $(VENVS)/test/.installed ## write docs/states.md from the rules of what may follow what
+	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m ops.states
+
 .PHONY: benchmark
 benchmark: $(VENVS)/test/.installed ## how much our own work adds to waiting for Flinks, as ratios
 	@PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m tests.benchmarks.fetch_batch

@@ -312,6 +312,25 @@ def test_a_worker_that_outlives_its_lease_loses_to_the_one_who_claimed_after_it(
     assert service.versions_below(connection_id) == 1
 
 
+def test_a_claim_opens_the_login_once(service: Service) -> None:
+    service.connect_and_post(pending={"polls": 1})
+
+    service.settle()
+
+    opened = [
+        call.parameters["EncryptionContext"]["purpose"] for call in service.world.calls if call.operation == "decrypt"
+    ]
+    assert opened == ["login", "request", "login"]  # a claim that exchanges and asks, and one that polls and keeps
+
+
+def test_a_claim_that_exchanges_and_keeps_opens_the_login_once(service: Service) -> None:
+    service.connect_and_post()
+
+    service.settle()
+
+    assert service.world.counts()["kms.decrypt"] == 1
+
+
 def test_a_worker_that_comes_back_after_its_lease_writes_nothing_over_what_another_has_done(service: Service) -> None:
     service.script(endpoint="GetAccountsDetail", steps=[{"code": "TOO_MANY_REQUESTS"}])
     connection_id = service.connect_and_post()

@@ -3,7 +3,8 @@
 `stores/connection_row.py` writes a transition as one conditional write; `meets` and `changed` say what that write does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -133,13 +134,13 @@ class Transition:
     expects: Expectation
     sets: Mapping[Field, Any] = field(default_factory=dict)
     """What is to be. A None or a False is as good as a field in `clears`."""
-    clears: Iterable[Field] = frozenset()
+    clears: AbstractSet[Field] = frozenset()
 
     def __post_init__(self) -> None:
-        """Keep only what is something in `sets`; `clears` is a set of fields from here on. No field is in both."""
+        """Keep only what is something in `sets`; No field is in both."""
         nothing = {each for each, value in self.sets.items() if value is None or value is False}
         kept = {each: value for each, value in self.sets.items() if each not in nothing}
-        if both := kept.keys() & set(self.clears):
+        if both := kept.keys() & self.clears:
             raise ValueError(f"set and cleared: {', '.join(sorted(both))}")
         object.__setattr__(self, "sets", kept)
         object.__setattr__(self, "clears", frozenset(self.clears) | nothing)

@@ -72,7 +72,7 @@ class Drop:
     bytes: int
     accounts: int
     transactions: int
-    last_refresh: str | None
+    last_refresh: str | None = None
 
 
 class AtFlinks(StrEnum):

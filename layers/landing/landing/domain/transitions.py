@@ -26,7 +26,9 @@ from landing.domain.change import (
     every_field,
 )
 from landing.domain.connection import (
+    ERASED,
     PUTS_SETTLE,
+    TERMINAL,
     Action,
     AtFlinks,
     Connection,
@@ -39,6 +41,9 @@ from landing.domain.reasons import Reason
 
 SAME_ANSWER_FOR = timedelta(seconds=60)
 """How long after it became ready a repeated POST asks for nothing new."""
+
+REPEATABLE = TERMINAL - ERASED
+"""Where a connection can be when ops ask for its next generation: it has come to an end, and was not erased."""
 
 KEPT = frozenset(
     {

@@ -9,8 +9,8 @@ from enum import StrEnum
 from botocore.exceptions import BotoCoreError, ClientError
 
 from landing.domain.announcements import announcement_of
-from landing.domain.connection import ERASED, TERMINAL, Connection
-from landing.domain.transitions import refetched
+from landing.domain.connection import ERASED, Connection
+from landing.domain.transitions import REPEATABLE, refetched
 from landing.stores.bus import Bus
 from landing.stores.connection_table import ConnectionTable, Criteria, RowChanged
 
@@ -118,7 +118,7 @@ class Refetcher:
     def _refetch(self, row: Connection, order: Order) -> RefetchEnding:
         if row.status in ERASED:
             return RefetchEnding.ERASED
-        if row.status not in TERMINAL:
+        if row.status not in REPEATABLE:
             return RefetchEnding.RUNNING
         if not order.dry_run:
             try:
