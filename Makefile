@@ -37,6 +37,7 @@ ARCHITECTURE ?= arm64
 CONFIG ?= default
 SAMCONFIG ?= samconfig.toml
 SAM ?= $(VENVS)/sam/bin/sam
+BUILT ?= .aws-sam/build
 
 # One virtual environment per requirements file; a stamp is newer than its file when it is installed.
 $(VENVS)/tools/.installed: requirements/tools.txt | cpython
@@ -101,14 +102,16 @@ build: $(AWS_TOOLS) ## build functions and layer for AWS (ARCHITECTURE=arm64 or 
 	esac
 	tools="$$PWD/$(VENVS)/tools/bin"
 	export LAMBDA_PLATFORM="$${machine}-manylinux_2_28" UV="$$tools/uv" PYTHON="$$tools/python" PATH="$$tools:$$PATH" SAM_CLI_TELEMETRY=0
-	$(SAM) build --config-file "$(abspath $(SAMCONFIG))" --config-env "$(CONFIG)" --parameter-overrides "Architecture=$(ARCHITECTURE)"
+	$(SAM) build --config-file "$(abspath $(SAMCONFIG))" --config-env "$(CONFIG)" --build-dir "$(BUILT)" --parameter-overrides "Architecture=$(ARCHITECTURE)"
 
 .PHONY: deploy
 deploy: $(AWS_TOOLS) ## build, then create or update the stack of samconfig.toml (CONFIG=default or prod)
 	@parameters="$$($(OPS).samconfig "$(CONFIG)" --file "$(SAMCONFIG)" --architecture "$(ARCHITECTURE)")"
 	$(MAKE) --no-print-directory build
 	mapfile -t parameters <<<"$$parameters"
-	SAM_CLI_TELEMETRY=0 $(SAM) deploy --config-file "$(abspath $(SAMCONFIG))" --config-env "$(CONFIG)" --parameter-overrides "$${parameters[@]}"
+	release="$$($(OPS).release "$(BUILT)" "$${parameters[@]}")"
+	SAM_CLI_TELEMETRY=0 $(SAM) deploy --config-file "$(abspath $(SAMCONFIG))" --config-env "$(CONFIG)" --template-file "$(BUILT)/template.yaml" \
+	  --parameter-overrides "$${parameters[@]}" "Release=$$release"
 
 .PHONY: destroy
 destroy: $(AWS_TOOLS) ## remove a dev stack and all its data, for ever (CONFIG=default; CONFIRM=the stack's name)

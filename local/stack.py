@@ -64,7 +64,7 @@ class Stack:
         self.issuer = self._parts.enter_context(Issuer())
         self.page = self._parts.enter_context(Page(self.issuer.token))
         self.emulator = self._start_emulator()
-        outputs = deployment.deploy(self.emulator, ROOT, self._parameters(), self.folder, self._say)
+        outputs = deployment.deploy(self.emulator, self.parameters(), self.folder, self._say)
         self.outputs = outputs | {"ApiUrl": self.emulator.api_url}
         self._put_flinks_keys()
         self.page.serve(self.emulator.api_url, None if self.flinks.connect_url is None else self.flinks.url)
@@ -104,7 +104,8 @@ class Stack:
         emulator = self._parts.enter_context(Child(command, self.folder / "emulator.log", _environment()))
         return EmulatorAddress.from_line(emulator.ready(within=60))
 
-    def _parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, str]:
+        """What the template is deployed with."""
         return {
             "JwtIssuer": self.issuer.url,
             "JwtAudience": AUDIENCE,

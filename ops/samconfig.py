@@ -38,6 +38,8 @@ def parameters_of(found: dict[str, Any], architecture: str) -> list[str]:
     unanswered = [key for key, value in told.items() if UNANSWERED in value]
     if unanswered:
         raise Refused(f"{UNANSWERED} is left in samconfig.toml for {name}: {', '.join(unanswered)}.")
+    if "Release" in told:
+        raise Refused("samconfig.toml says Release; make deploy derives it from what is deployed.")
     if told.get("Architecture", architecture) != architecture:
         raise Refused(
             f"samconfig.toml says Architecture={told['Architecture']}, make says ARCHITECTURE={architecture}."

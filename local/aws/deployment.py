@@ -17,6 +17,9 @@ from typing import Any, Self
 
 import boto3
 
+from ops.release import release_of
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 STACK_NAME = "flinks-landing"
 ARTIFACT_BUCKET = "sam-artifacts"
 BUILDS_KEPT = 5
@@ -81,10 +84,10 @@ def host_architecture() -> str:
     return {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
 
 
-def sam_build(repository: Path, architecture: str, say: Say = print) -> Path:
-    """The folder of a finished `sam build` of `repository`; one that had the same inputs is used again."""
-    with _alone_with_builds(repository) as builds:
-        finished = builds / _fingerprint(repository, architecture)
+def sam_build(architecture: str, say: Say = print) -> Path:
+    """The folder of a finished `sam build` of the repository; one that had the same inputs is used again."""
+    with _alone_with_builds() as builds:
+        finished = builds / _fingerprint(architecture)
         if finished.is_dir():
             say("sam build: nothing changed since the last one")
             os.utime(finished)  # in use again, so not the next to go
@@ -93,11 +96,10 @@ def sam_build(repository: Path, architecture: str, say: Say = print) -> Path:
         unfinished = builds / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)  # of somebody who was killed
         _sam(
-            repository,
             [
                 "build",
                 "--template-file",
-                repository / "template.yaml",
+                REPOSITORY / "template.yaml",
                 "--build-dir",
                 unfinished,
                 "--parameter-overrides",
@@ -105,7 +107,7 @@ def sam_build(repository: Path, architecture: str, say: Say = print) -> Path:
                 "--region",
                 "ca-central-1",
             ],
-            _build_environment(repository, architecture),
+            _build_environment(architecture),
         )
         unfinished.rename(finished)
         kept = (build for build in builds.iterdir() if build.is_dir())  # sam keeps a file beside them
@@ -116,34 +118,36 @@ def sam_build(repository: Path, architecture: str, say: Say = print) -> Path:
 
 
 @contextmanager
-def _alone_with_builds(repository: Path) -> Iterator[Path]:
+def _alone_with_builds() -> Iterator[Path]:
     """The folder of builds, for one process at a time: stacks may start side by side, and sam shares a file."""
-    builds = repository / ".aws-sam" / "local"
+    builds = REPOSITORY / ".aws-sam" / "local"
     builds.mkdir(parents=True, exist_ok=True)
-    with (repository / ".aws-sam" / "lock").open("w") as lock:
+    with (REPOSITORY / ".aws-sam" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield builds
 
 
-def deploy(
-    emulator: EmulatorAddress,
-    repository: Path,
-    parameters: Mapping[str, str],
-    folder: Path,
-    say: Say = print,
-    stack_name: str = STACK_NAME,
-) -> dict[str, str]:
-    """Build and deploy `repository`'s template; its stack's outputs, once every function is active.
+def deploy(emulator: EmulatorAddress, parameters: Mapping[str, str], folder: Path, say: Say = print) -> dict[str, str]:
+    """Build and deploy the repository's template; its stack's outputs, once every function is active.
 
     `folder` receives the packaged template. Raises DeploymentError.
     """
+    return deploy_built(emulator, sam_build(host_architecture(), say), parameters, folder, say)
+
+
+def deploy_built(
+    emulator: EmulatorAddress,
+    built: Path,
+    parameters: Mapping[str, str],
+    folder: Path,
+    say: Say = print,
+) -> dict[str, str]:
+    """The same for what `sam_build` left, as a release of its own."""
     parameters = {"Architecture": host_architecture(), **parameters}
-    built = sam_build(repository, parameters["Architecture"], say)
     packaged = folder / "packaged.yaml"
     _make_artifact_bucket(emulator)
     say("sam package ...")
     _sam(
-        repository,
         [
             "package",
             "--template-file",
@@ -159,7 +163,8 @@ def deploy(
         emulator.environment(),
     )
     say("deploying ...")
-    return deploy_packaged(emulator, packaged.read_text(), parameters, stack_name)
+    named = {**parameters, "Release": release_of(built, parameters)}
+    return deploy_packaged(emulator, packaged.read_text(), named, STACK_NAME)
 
 
 def deploy_packaged(
@@ -231,26 +236,26 @@ def _wait_until_active(emulator: EmulatorAddress, cloudformation: Any, stack_nam
                 )
 
 
-def _fingerprint(repository: Path, architecture: str) -> str:
+def _fingerprint(architecture: str) -> str:
     """A hash of everything that `sam build` reads."""
     digest = hashlib.sha256(f"{architecture} {sys.version_info[:2]}".encode())
-    for path in _files(repository):
-        digest.update(f"\0{path.relative_to(repository)}\0".encode())
+    for path in _files():
+        digest.update(f"\0{path.relative_to(REPOSITORY)}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:20]
 
 
-def _files(repository: Path) -> Iterable[Path]:
+def _files() -> Iterable[Path]:
     for name in BUILD_INPUTS:
-        root = repository / name
+        root = REPOSITORY / name
         if root.is_file():
             yield root
         yield from sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
-def _build_environment(repository: Path, architecture: str) -> dict[str, str]:
+def _build_environment(architecture: str) -> dict[str, str]:
     """What layers/landing/Makefile asks for, and a Python 3.13 with pip, which sam asks for."""
-    tools = repository / ".venvs" / "tools" / "bin"
+    tools = REPOSITORY / ".venvs" / "tools" / "bin"
     machine = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture]
     return dict(os.environ) | {
         "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
@@ -260,11 +265,11 @@ def _build_environment(repository: Path, architecture: str) -> dict[str, str]:
     }
 
 
-def _sam(repository: Path, arguments: list[str | Path], environment: Mapping[str, str]) -> None:
-    command = [repository / ".venvs" / "sam" / "bin" / "sam", *arguments]
+def _sam(arguments: list[str | Path], environment: Mapping[str, str]) -> None:
+    command = [REPOSITORY / ".venvs" / "sam" / "bin" / "sam", *arguments]
     done = subprocess.run(
         command,
-        cwd=repository,
+        cwd=REPOSITORY,
         env={**environment, "SAM_CLI_TELEMETRY": "0"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

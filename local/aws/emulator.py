@@ -15,7 +15,7 @@ from ministack import app as ministack
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-from local.aws import http_api_rules, iam_rules, queues, template_rules
+from local.aws import http_api_rules, iam_rules, lineage, queues, template_rules
 from local.aws.functions import Deployed, Functions
 from local.aws.streams import Streams
 
@@ -42,7 +42,9 @@ class Emulator:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await ministack.app(scope, receive, self._announcing(send))
-        elif scope["server"][1] == self._api_port:
+            return
+        queues.traced(scope)
+        if scope["server"][1] == self._api_port:
             await ministack.app(iam_rules.over_tls(http_api_rules.to_the_api(scope)), receive, send)
         else:
             await ministack.app(iam_rules.over_tls(scope), receive, send)
@@ -66,15 +68,15 @@ class Emulator:
         layers = (lambda_svc._resolve_layer_zip(layer) for layer in configuration.get("Layers", []))
         deployed = Deployed(
             name=configuration["FunctionName"],
-            arn=configuration["FunctionArn"],
+            version=configuration.get("Version", "$LATEST"),
             handler=configuration["Handler"],
             timeout=int(configuration.get("Timeout", 3)),
             code=record["code_zip"],
             layers=tuple(layer for layer in layers if layer),
             environment=tuple(sorted(variables.items())),
         )
-        trace = lambda_svc._xray_trace_id_for_invocation(configuration)
-        outcome = self._functions.invoke(deployed, variables, request_id, event, trace)
+        trace = lineage.onward(lineage.traces_of(event), deployed.name)
+        outcome = self._functions.invoke(deployed, variables, request_id, configuration["FunctionArn"], event, trace)
         result: dict[str, Any] = {"body": outcome.payload, "log": outcome.output}
         if outcome.failed:
             result |= {"error": True, "function_error": "Unhandled"}

@@ -47,7 +47,7 @@ class Deployed(NamedTuple):
     """What an execution environment is made of; another value is another environment."""
 
     name: str
-    arn: str
+    version: str
     handler: str
     timeout: int
     code: bytes = field(repr=False)
@@ -66,9 +66,10 @@ class Outcome(NamedTuple):
 @dataclass(frozen=True)
 class Invocation:
     request_id: str
+    arn: str
     event: bytes
     deadline: float
-    trace: str | None
+    trace: str
 
 
 class _RuntimeApi(BaseHTTPRequestHandler):
@@ -94,8 +95,8 @@ class _RuntimeApi(BaseHTTPRequestHandler):
                 "Content-Type": "application/json",
                 "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
                 "Lambda-Runtime-Deadline-Ms": str(int(invocation.deadline * 1000)),
-                "Lambda-Runtime-Invoked-Function-Arn": self.environment.function.arn,
-                **({"Lambda-Runtime-Trace-Id": invocation.trace} if invocation.trace else {}),
+                "Lambda-Runtime-Invoked-Function-Arn": invocation.arn,
+                "Lambda-Runtime-Trace-Id": invocation.trace,
             },
         )
 
@@ -148,7 +149,7 @@ class Environment:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def invoke(self, request_id: str, event: Any, trace: str | None) -> Outcome:
+    def invoke(self, request_id: str, arn: str, event: Any, trace: str) -> Outcome:
         """One invocation; afterwards an environment that is not `alive` must not be used again."""
         if not self._ready:
             what, body = self._wait(time.monotonic() + INIT_SECONDS)
@@ -156,7 +157,7 @@ class Environment:
                 return self._failed(request_id, what, body, INIT_SECONDS)
             self._ready = True
         timeout = self.function.timeout
-        self.asked.put(Invocation(request_id, json.dumps(event).encode(), time.time() + timeout, trace))
+        self.asked.put(Invocation(request_id, arn, json.dumps(event).encode(), time.time() + timeout, trace))
         what, body = self._wait(time.monotonic() + timeout)
         if what != "response" or len(body) > RESPONSE_BYTES:
             return self._failed(request_id, what, body, timeout)
@@ -260,20 +261,20 @@ class Functions:
         self._python = python
         self._folder = folder
         self._endpoint = endpoint
-        self._pools: dict[str, _Pool] = {}
+        self._pools: dict[tuple[str, str], _Pool] = {}
         self._running: set[Environment] = set()
         self._lock = threading.Lock()
         self._closed = False
         (folder / "functions").mkdir(parents=True, exist_ok=True)
 
     def invoke(
-        self, function: Deployed, variables: Mapping[str, str], request_id: str, event: Any, trace: str | None
+        self, function: Deployed, variables: Mapping[str, str], request_id: str, arn: str, event: Any, trace: str
     ) -> Outcome:
-        """Run one invocation, waiting for a free environment if need be."""
+        """Run one invocation, asked for by `arn`, waiting for a free environment if need be."""
         pool = self._pool(function)
         with pool.slots:
             environment = self._environment(pool, variables)
-            outcome = environment.invoke(request_id, event, trace)
+            outcome = environment.invoke(request_id, arn, event, trace)
             self._give_back(pool, environment)
             return outcome
 
@@ -287,10 +288,10 @@ class Functions:
 
     def _pool(self, function: Deployed) -> _Pool:
         with self._lock:
-            pool = self._pools.get(function.name)
+            pool = self._pools.get((function.name, function.version))
             if pool is not None and pool.function == function:
                 return pool
-            self._pools[function.name] = new = _Pool(function)
+            self._pools[function.name, function.version] = new = _Pool(function)
             idle = []
             if pool is not None:
                 pool.retired = True
@@ -321,7 +322,7 @@ class Functions:
             "_HANDLER": function.handler,
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_LAMBDA_LOG_STREAM_NAME": f"{day}/[$LATEST]{uuid.uuid4().hex}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"{day}/[{function.version}]{uuid.uuid4().hex}",
             "AWS_ENDPOINT_URL": self._endpoint,
             **variables,
         }

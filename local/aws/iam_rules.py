@@ -6,6 +6,7 @@ Restored, each from the service authorization reference or the service's develop
 * `dynamodb:LeadingKeys` and `s3:x-amz-server-side-encryption-aws-kms-key-id` are known in conditions;
 * `aws:PrincipalArn` of a role's session is the role's ARN (IAM, global condition keys);
 * a call on a stream is authorized on that stream's ARN (DynamoDB Streams);
+* a version or alias of a function is a resource of its own, by whatever way it is named (Lambda);
 * who uses a resource under a customer-managed key must hold that key's permissions as well, seen by the key as coming
   `kms:ViaService` with the service's encryption context (S3, DynamoDB, SQS, Secrets Manager);
 * an unsigned request to S3 is nobody's, not the account's;
@@ -128,6 +129,9 @@ def _resource_arn(
     if service == "dynamodbstreams" and (stream := _stream_arn(_request(body))):
         return stream
     arn: str = extract_resource_arn(service, method, path, headers, body, parameters, region, account)
+    if service == "lambda" and (qualifier := parameters.get("Qualifier")):
+        named = qualifier[0] if isinstance(qualifier, list) else qualifier
+        return f"{arn}:{named}"
     return arn
 
 

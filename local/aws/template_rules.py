@@ -2,6 +2,8 @@
 
 AWS applies every property of a template or fails the stack; so does each function here (a property it does not know is
 an error, never silence). `tests/integration/aws/test_template_properties.py` finds the next one that is dropped.
+
+SAM's transform is given the parameters too, as AWS gives them; the emulator gives it none.
 """
 
 # ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
@@ -9,23 +11,31 @@ an error, never silence). `tests/integration/aws/test_template_properties.py` fi
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from ministack.core.responses import json_response
 from ministack.services import apigateway, dynamodb, iam, lambda_svc, s3
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import changesets, engine, provisioners
+from samtranslator.translator import transform
 
 type Properties = Mapping[str, Any]
 type Restore = Callable[[str, Properties], None]
 
 
 describe_continuous_backups = dynamodb._describe_continuous_backups
+apply_transforms = changesets._apply_transforms
+sam_transform = transform.transform
+
+_values: ContextVar[Properties] = ContextVar("values of a template's parameters")
 
 
 def install() -> None:
     """Apply what is dropped after each create and update of these resource types."""
+    changesets._apply_transforms = _apply_transforms
+    transform.transform = lambda template, _, policies: sam_transform(template, _values.get(), policies)
     for resource_type, restore in {
         "AWS::DynamoDB::Table": _table,
         "AWS::S3::Bucket": _bucket,
@@ -45,6 +55,15 @@ def install() -> None:
     mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
     mapping["create"] = _mapping_created(mapping["create"])
     mapping["update"] = _mapping_updated(mapping["update"])
+
+
+def _apply_transforms(template: dict[str, Any], provided: Any = None, previous: Any = None) -> Any:
+    values = engine._transform_parameters(template, provided, previous)
+    for name, parameter in template.get("Parameters", {}).items():
+        if parameter["Type"] == "CommaDelimitedList" and name in values:
+            values[name] = values[name].split(",")
+    _values.set(values)
+    return apply_transforms(template, provided, previous)
 
 
 def _after_create(create: Callable[..., Any], restore: Restore) -> Callable[..., Any]:
@@ -269,7 +288,7 @@ def _route_settings(settings: Properties) -> dict[str, Any]:
     return {name[0].lower() + name[1:]: _typed(value) for name, value in settings.items()}
 
 
-# Lambda::Function drops ReservedConcurrentExecutions.
+# Lambda::Function drops ReservedConcurrentExecutions and RecursiveLoop.
 
 
 def _function(name: str, properties: Properties) -> None:
@@ -279,6 +298,8 @@ def _function(name: str, properties: Properties) -> None:
     else:
         request = {"ReservedConcurrentExecutions": int(reserved)}
         _answer(lambda_svc._put_function_concurrency(name, request))
+    recursion = {"RecursiveLoop": properties.get("RecursiveLoop", "Terminate")}
+    _answer(lambda_svc._put_function_recursion_config(name, recursion))
 
 
 # Lambda::EventSourceMapping keeps numbers and booleans as the strings that template parameters are.

@@ -9,51 +9,22 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.api import lint  # type: ignore[import-untyped]  # ships no types
-from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
 
 from landing import settings
+from tests.processed_template import ROOT, Json, made_by_sam, source
 
-type Json = dict[str, Any]
-
-ROOT = Path(__file__).parents[2]
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
 PUBLIC = ["create_connect_session", "receive_login", "show_connection"]
 WORKERS = {"fetch_accounts": "FetchQueue", "delete_connection": "EraseQueue"}
 
 
-def source() -> Json:
-    parsed: Json = yaml_parse((ROOT / "template.yaml").read_text())
-    return parsed
-
-
-class NoManagedPolicies:
-    def load(self) -> Json:
-        return {}
-
-
 @pytest.fixture(scope="module")
 def template() -> Json:
     return source()
-
-
-def made_by_sam(**parameters: str) -> Json:
-    """What CloudFormation is given: the template after SAM's transform, with default parameters unless told."""
-    packaged = source()
-    for resource in packaged["Resources"].values():
-        for code in ("CodeUri", "ContentUri"):
-            if code in resource["Properties"]:
-                resource["Properties"][code] = "s3://bucket/key"
-    defaults = {name: p["Default"] for name, p in packaged["Parameters"].items() if "Default" in p}
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_DEFAULT_REGION", "ca-central-1")
-        made: Json = transform(packaged, defaults | parameters, NoManagedPolicies())
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +255,7 @@ def test_a_parameter_as_documented_is_accepted(template: Json, parameter: str, a
 def test_who_calls_and_whose_customer_we_are_has_no_default(template: Json) -> None:
     without = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
 
-    assert without == {"JwtIssuer", "JwtAudience", "AllowedOrigins", "FlinksCustomerId"}
+    assert without == {"JwtIssuer", "JwtAudience", "AllowedOrigins", "FlinksCustomerId", "Release"}
 
 
 def test_every_parameter_is_described_and_limited(template: Json) -> None:
@@ -308,13 +279,6 @@ def test_a_gradual_deployment_is_taken_back_when_the_function_s_errors_alarm() -
 
 def test_a_plain_deployment_needs_no_code_deploy(deployed: Json) -> None:
     assert [name for name, r in deployed["Resources"].items() if "CodeDeploy" in r["Type"]] == []
-
-
-@pytest.mark.parametrize("folder", FUNCTIONS)
-def test_a_new_layer_alone_is_a_new_version(template: Json, folder: str) -> None:
-    own = template["Resources"][f"{camel(folder)}Function"]["Properties"]
-
-    assert own["AutoPublishAliasAllProperties"] is True
 
 
 # --- what is kept stays, and is encrypted
@@ -923,7 +887,7 @@ def test_a_configuration_gives_parameters_that_exist_and_all_that_have_no_defaul
     given = {override.partition("=")[0] for override in config["parameter_overrides"]}
     needed = {name for name, parameter in template["Parameters"].items() if "Default" not in parameter}
 
-    assert needed <= given <= template["Parameters"].keys()
+    assert needed - {"Release"} <= given <= template["Parameters"].keys() - {"Release"}  # make deploy derives it
 
 
 def test_the_prod_configuration_cannot_be_deployed_with_an_alarm_topic_left_blank(template: Json) -> None:

@@ -279,3 +279,30 @@ def test_a_wrong_signature_and_an_unknown_key_are_refused(emulator: EmulatorAddr
         make("dynamodb", endpoint_url=emulator.url).list_tables()
 
     assert refused.value.response["Error"]["Code"] == "UnrecognizedClientException"
+
+
+def test_a_grant_to_invoke_covers_the_function_or_its_alias_and_not_the_other(
+    bank: Bank, deploy_function: Callable[..., str]
+) -> None:
+    deploy_function("clerk", "def lambda_handler(event, context): return 1")
+    bank.root("lambda").create_alias(
+        FunctionName="clerk",
+        Name="live",
+        FunctionVersion=bank.root("lambda").publish_version(FunctionName="clerk")["Version"],
+    )
+
+    def invocable() -> tuple[bool, ...]:
+        ways = (
+            {"FunctionName": "clerk"},
+            {"FunctionName": "clerk:live"},
+            {"FunctionName": "clerk", "Qualifier": "live"},
+        )
+        return tuple(bank.may("lambda", "invoke", **way) for way in ways)
+
+    bank.grant({"Action": "lambda:InvokeFunction", "Resource": arn("lambda", "function:clerk")})
+    with_the_function = invocable()
+    bank.grant({"Action": "lambda:InvokeFunction", "Resource": arn("lambda", "function:clerk:live")})
+    with_the_alias = invocable()
+
+    assert with_the_function == (True, False, False)
+    assert with_the_alias == (False, True, True)

@@ -87,3 +87,48 @@ def test_a_role_that_may_not_consume_gets_nothing(client: Client, make_function:
 
     assert eventually(queue.result) == "PROBLEM: the function's role may not sqs:DeleteMessage"
     assert queue.remaining() == 1
+
+
+SENDS_TO_ITS_OWN_QUEUE = """
+import json, os
+import boto3
+sqs = boto3.client("sqs")
+def lambda_handler(event, context):
+    (record,) = event["Records"]
+    told = json.loads(record["body"])
+    print("round", told["round"])
+    if told["round"] < 20:
+        body = json.dumps(told | {"round": told["round"] + 1})
+        sqs.send_message(QueueUrl=os.environ["QUEUE_URL"], MessageBody=body)
+"""
+
+
+@pytest.mark.parametrize(("loop", "rounds", "dead"), [("Terminate", 16, [{"round": 17}]), ("Allow", 20, [])])
+def test_a_function_that_feeds_its_own_queue_is_ended_after_sixteen_rounds_unless_it_says_so(
+    client: Client, deploy_function: Callable[..., str], loop: str, rounds: int, dead: list[Any]
+) -> None:
+    sqs, name = client("sqs"), f"loop-{loop}"
+    letters = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    redrive = {"deadLetterTargetArn": arn(f"{name}-dead"), "maxReceiveCount": 5}
+    url = sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": json.dumps(redrive)})["QueueUrl"]
+    consume = {"Effect": "Allow", "Action": [*CONSUME, "sqs:SendMessage"], "Resource": arn(name)}
+    deploy_function(name, SENDS_TO_ITS_OWN_QUEUE, consume, Environment={"Variables": {"QUEUE_URL": url}})
+    client("lambda").put_function_recursion_config(FunctionName=name, RecursiveLoop=loop)
+    client("lambda").create_event_source_mapping(EventSourceArn=arn(name), FunctionName=name, BatchSize=1)
+
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"round": 1}))
+
+    def run() -> list[str]:
+        log = client("logs").filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern="round")
+        return [event["message"] for event in log["events"]]
+
+    eventually(lambda: client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"])
+    eventually(lambda: len(run()) == rounds)
+    if dead:
+        messages = eventually(lambda: sqs.receive_message(QueueUrl=letters).get("Messages"))
+        assert [json.loads(message["Body"]) for message in messages] == dead
+    assert len(run()) == rounds
+
+
+def arn(queue: str) -> str:
+    return f"arn:aws:sqs:ca-central-1:123456789012:{queue}"

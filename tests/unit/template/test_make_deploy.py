@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from ops.release import release_of
+
 ROOT = Path(__file__).parents[3]
 RECORDER = """#!/bin/bash
 printf '%s\\n' "${LAMBDA_PLATFORM-}" "$@" >> "$0.log"
 printf '\\n' >> "$0.log"
+[ "$1" != build ] || { mkdir -p "$(dirname "$0")/built"; echo built > "$(dirname "$0")/built/template.yaml"; }
 """
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="make deploy needs the stack's environment")
@@ -44,6 +47,7 @@ def make(tmp_path: Path, sam: Path) -> Make:
             *arguments,
             f"SAM={sam}",
             f"SAMCONFIG={config}",
+            f"BUILT={tmp_path / 'built'}",
             f"PYTHON={sys.executable}",
         ]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
@@ -70,12 +74,25 @@ def test_layer_and_template_are_built_and_deployed_for_one_architecture(
     assert build[0] == "build"
     assert build[-2:] == ["--parameter-overrides", f"Architecture={architecture}"]
     assert deploy[0] == "deploy"
-    assert deploy[-4:] == [
+    assert deploy[-5:-1] == [
         "--parameter-overrides",
         "JwtAudience=a,b",
         "FlinksDemo=true",
         f"Architecture={architecture}",
     ]
+
+
+def test_what_was_built_is_deployed_under_the_release_of_it_and_of_every_parameter(make: Make, sam: Path) -> None:
+    built = sam.with_name("built")
+
+    for overrides in (["FlinksDemo=true"], ["FlinksDemo=true"], ["FlinksDemo=false"]):
+        make("deploy", overrides=overrides)
+    _, first, _, again, _, other = calls(sam)
+
+    parameters = {"FlinksDemo": "true", "Architecture": "arm64"}
+    assert first[-1] == again[-1] == f"Release={release_of(built, parameters)}"
+    assert other[-1] == f"Release={release_of(built, parameters | {'FlinksDemo': 'false'})}"
+    assert first[first.index("--template-file") + 1] == str(built / "template.yaml")
 
 
 def test_what_is_not_told_otherwise_is_built_for_arm(make: Make, sam: Path) -> None:
@@ -94,6 +111,12 @@ def test_what_is_not_told_otherwise_is_built_for_arm(make: Make, sam: Path) -> N
             ["Architecture=x86_64"],
             [],
             "samconfig.toml says Architecture=x86_64, make says ARCHITECTURE=arm64.",
+        ),
+        (
+            "small",
+            ["Release=0123456789"],
+            [],
+            "samconfig.toml says Release; make deploy derives it from what is deployed.",
         ),
         ("small", [], ["ARCHITECTURE=arm"], "ARCHITECTURE=arm is none of Lambda's: arm64 or x86_64."),
         ("", [], [], "has no configuration default with a stack_name and a region."),
