@@ -104,8 +104,9 @@ def test_the_template_lints_clean() -> None:
 def test_what_sam_makes_of_it_lints_clean(gradual: str) -> None:
     found = lint(json.dumps(made_by_sam(GradualDeployment=gradual)))
 
-    # SAM itself reads this parameter, and leaves nothing of it behind.
-    assert [str(problem) for problem in found if "GradualDeployment" not in problem.message] == []
+    # SAM itself reads these parameters, and leaves nothing of them behind.
+    read_by_sam = {f"Parameter {name} not used." for name in ("GradualDeployment", "Release")}
+    assert [str(problem) for problem in found if problem.message not in read_by_sam] == []
 
 
 def test_sam_validates_and_lints_the_template() -> None:
@@ -279,6 +280,26 @@ def test_a_gradual_deployment_is_taken_back_when_the_function_s_errors_alarm() -
 
 def test_a_plain_deployment_needs_no_code_deploy(deployed: Json) -> None:
     assert [name for name, r in deployed["Resources"].items() if "CodeDeploy" in r["Type"]] == []
+
+
+def test_whatever_invokes_a_function_invokes_what_was_released(deployed: Json) -> None:
+    released = {f"{camel(folder)}FunctionAliaslive" for folder in FUNCTIONS}
+    mappings = of_type(deployed, "AWS::Lambda::EventSourceMapping").values()
+    permissions = of_type(deployed, "AWS::Lambda::Permission").values()
+    rules = of_type(deployed, "AWS::Events::Rule").values()
+    invoked = [each["FunctionName"]["Ref"] for each in [*mappings, *permissions]]
+    scheduled = [target["Arn"]["Ref"] for rule in rules for target in rule["Targets"]]
+    routed = re.findall(r"\$\{(\w+)(?:\.Arn)?\}/invocations", json.dumps(deployed))
+
+    assert {*invoked, *scheduled, *routed} <= released
+    assert (len(mappings), len(rules), len(routed)) == (4, 1, len(list(routes(deployed))))
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_an_output_names_the_alias_for_who_invokes_by_hand(template: Json, folder: str) -> None:
+    output = template["Outputs"][f"{camel(folder)}Function"]
+
+    assert output == {"Value": {"Fn::Sub": f"${{{camel(folder)}Function}}:live"}}
 
 
 # --- what is kept stays, and is encrypted
@@ -915,6 +936,26 @@ def test_what_is_given_up_is_noticed(template: Json) -> None:
     }
 
     assert watched == given_up
+
+
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_ops_hear_when_a_function_that_feeds_its_own_queue_is_taken_for_an_endless_loop(
+    template: Json, deployed: Json, folder: str
+) -> None:
+    name = f"{camel(folder)}Function"
+    mappings = of_type(deployed, "AWS::Lambda::EventSourceMapping").values()
+    served = [m["EventSourceArn"] for m in mappings if m["FunctionName"] == {"Ref": f"{name}Aliaslive"}]
+    fed = [grant.on for grant in grants(template, folder) if grant.action == "sqs:SendMessage"]
+    watched = [
+        alarm["Dimensions"]
+        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
+        if alarm["MetricName"] == "RecursiveInvocationsDropped"
+    ]
+
+    loops = any(json.dumps(queue) in fed for queue in served)
+
+    assert loops == (folder in WORKERS)
+    assert loops == ([{"Name": "FunctionName", "Value": {"Ref": name}}] in watched)
 
 
 def metrics_that_we_write() -> set[str]:
