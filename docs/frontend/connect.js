@@ -1,31 +1,50 @@
 // Flinks Connect in an iframe, its loginId to the API, the connection's status as DOM events: see guide.md.
 // The loginId is a bearer secret: it is posted, and neither stored, nor logged, nor told to the page.
 
+/** Of this module. It is for an API of the same major version, and of this minor version or a later one. */
+export const VERSION = "1.1.0";
+
 const TRIES = 5; // of a request
 const SESSIONS = 3; // in a row that Connect may refuse
 const LONGEST_PAUSE = 15; // seconds between two looks at a status
+const LONGEST_WAIT = 20; // seconds for an access token and an answer
+const LONGEST_LABEL = 64; // characters of a bank's name
 const PASSING = [0, 429, 500, 502, 503, 504]; // 0 is no answer. Every request made here is safe to repeat.
-const UNREACHED = { status: 0, pause: 0, body: { type: "urn:flinks-landing:problem:unreachable" } };
+const FINAL = [400, 410, 413, 415, 422]; // of a login: no other token and no later day changes these
 // What Connect needs, without the right to navigate our page: the loginId stays out of its address.
 const SANDBOX = "allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox";
 
-// A login that landed in the address leaves it, and the history, before anything else here runs.
-let landed = readLogin({}, location.href);
-if (landed.loginId) {
-  const clean = new URL(location.href);
-  const query = clean.searchParams;
-  for (const name of ["loginId", "LoginId", "requestId", "institution", "accountId", "tag"]) query.delete(name);
-  history.replaceState(history.state, "", clean);
+const problem = (name) => `urn:flinks-landing:problem:${name}`;
+const refusal = (body) => Object.assign(new Error(body.type), { problem: body });
+const unanswered = (name) => ({ status: 0, pause: 0, body: { type: problem(name) } });
+
+// --- Logins: what Connect and landing addresses say, in any of their spellings
+
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+const PAIR = /([?&#])([^=?&#]*)=([^?&#]*)/g; // of an address: in its query, its fragment, or #/done?loginId=…
+const OF_CONNECT = ["loginid", "requestid", "institution", "accountid", "tag"];
+const NOTHING = ["undefined", "null", "none", "nan"]; // where a program put no value
+
+const plain = (name) => name.toLowerCase().replace(/[_-]|s$/g, ""); // LoginId, login_id, accountIds
+const decoded = (pair) => [...new URLSearchParams(pair)][0];
+const pairsIn = (address) => [...String(address).matchAll(PAIR)].map(([pair]) => decoded(pair.slice(1)));
+
+/** The ids in a value of any shape (A, "A,B", ["A"], '["A"]', "{A}"), in lower case, each once. */
+function idsIn(value) {
+  const said = [value].flat(9).filter((each) => ["string", "number"].includes(typeof each)).join().toLowerCase();
+  return [...new Set(said.split(/[\s,;|"'[\]{}()]+/))].filter((each) => each && !NOTHING.includes(each));
 }
 
-/** The members of a REDIRECT event, or else the query of its landing URL, as POST /connections wants them. */
-function readLogin(said, url) {
-  const query = new URLSearchParams(URL.canParse(url) ? new URL(url).search : "");
-  const accounts = [said.accountId ?? query.getAll("accountId")].flat().join().split(",").filter(Boolean);
+/** A REDIRECT, or a landing address as `{url}`, as POST /connections wants it; with `chosen` if it names no account. */
+function readLogin(said, chosen) {
+  const sources = [Object.entries(said), typeof said.url === "string" ? pairsIn(said.url) : []];
+  const values = (name) => sources.map((pairs) =>
+    pairs.flatMap(([each, value]) => (plain(each) === name ? [value] : [])));
+  const label = values("institution").flat().find((each) => typeof each === "string" && each);
   return {
-    loginId: said.loginId ?? query.get("loginId") ?? query.get("LoginId"),
-    institution: said.institution ?? query.get("institution") ?? undefined,
-    accountIds: accounts.length ? [...new Set(accounts)] : undefined,
+    loginId: values("loginid").flatMap(idsIn).find((each) => GUID.test(each)),
+    institution: label && [...label].slice(0, LONGEST_LABEL).join(""),
+    accountIds: [...values("accountid"), chosen].map(idsIn).find((ids) => ids.length),
   };
 }
 
@@ -33,11 +52,40 @@ function read(message) { // an object, or JSON where Connect was told to stringi
   try { return (typeof message === "string" ? JSON.parse(message) : message) ?? {}; } catch { return {}; }
 }
 
+// --- Logins at hand: in memory until their POST was answered, whoever is closed or made anew in the meantime
+
+const unposted = new Map(); // by loginId: {login, whose: a Connect, or null for whoever resumes, sent: its POST}
+const resumed = new Set(); // each Connect of this page that takes up what lands
+
+function keep(login, whose) {
+  const kept = { login, whose };
+  unposted.set(login.loginId, kept);
+  return kept;
+}
+
+/** A login that landed in the address leaves it, and the history, before anything else here runs. */
+function takeLanded() {
+  const { href } = location;
+  if (!pairsIn(href).some(([name]) => plain(name) === "loginid")) return;
+  const isOurs = (pair) => OF_CONNECT.includes(plain(decoded(pair.slice(1))[0]));
+  const clean = href.replace(PAIR, (pair, mark) => (isOurs(pair) ? mark : pair))
+    .replace(/([?&#])&+/g, "$1").replace(/[?&]+(?=[?#]|$)/g, "").replace(/#$/, "");
+  history.replaceState(history.state, "", clean);
+  const login = readLogin({ url: href });
+  if (!login.loginId) return;
+  keep(login, null);
+  for (const connect of resumed) connect.resume();
+}
+
+if (globalThis.document) { // this module may be imported where there is no page
+  takeLanded();
+  for (const name of ["hashchange", "popstate", "pageshow"]) addEventListener(name, takeLanded);
+}
+
 const rest = (seconds, signal) => new Promise((resolve, reject) => {
   setTimeout(resolve, seconds * 1000);
-  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
 });
-const refusal = (problem) => Object.assign(new Error(problem.type), { problem });
 
 /** Fires its events on `element`, which also holds the iframe. `options`: apiUrl, getToken, session (the usual one). */
 export class Connect {
@@ -47,17 +95,25 @@ export class Connect {
   #followed = new Set();
   constructor(element, options) {
     this.#element = element;
-    this.#options = { session: {}, ...options };
+    this.#options = { session: {}, ...options, apiUrl: options.apiUrl.replace(/\/+$/, "") };
   }
 
-  /** Lets the person connect, or connect again. `session` is what POST /connect-sessions takes. */
-  open = (session = this.#options.session) => this.#try(() => this.#openSession(session, SESSIONS));
+  /** Lets the person connect. `session` is what POST /connect-sessions takes, or `{reconnect: connection}`. */
+  open = (session) => this.#try(() => {
+    const usual = this.#options.session;
+    if (!session || session instanceof Event) return this.#openSession(usual, SESSIONS); // onclick = connect.open
+    const { reconnect, ...wanted } = session;
+    if (!reconnect) return this.#openSession(wanted, SESSIONS);
+    const { language, institution } = reconnect; // null where they are not known
+    const same = Object.entries({ language, institution }).filter(([, value]) => value);
+    return this.#openSession({ ...usual, ...wanted, ...Object.fromEntries(same) }, SESSIONS);
+  });
 
-  /** For page load: posts the login that landed, if one did; lists the caller's connections and follows them. */
+  /** For page load: posts what landed and was not posted, lists the caller's connections, and follows them. */
   resume = () => this.#try(async (life) => {
-    const login = landed;
-    landed = {};
-    if (login.loginId) await this.#post(login);
+    resumed.add(this);
+    for (const kept of unposted.values()) if (!kept.whose || kept.whose === this) await this.#post(kept);
+    life.throwIfAborted();
     const { connections } = (await this.#ask("GET", "/connections?limit=100", undefined, life)).body;
     for (const connection of connections) {
       if (connection.status === "processing") this.#follow(connection);
@@ -69,8 +125,9 @@ export class Connect {
   /** Takes the iframe away. What was posted goes on being followed. */
   cancel = () => this.#walk.abort();
 
-  /** Ends everything, silently. `open` and `resume` start anew. */
+  /** Ends everything, silently, but for the POST of a login. `open` and `resume` start anew. */
   close() {
+    resumed.delete(this);
     this.cancel();
     this.#life.abort();
     this.#life = new AbortController();
@@ -78,7 +135,7 @@ export class Connect {
 
   async #openSession(session, tries) {
     this.cancel();
-    if (tries === 0) throw refusal({ type: "urn:flinks-landing:problem:session-refused" });
+    if (tries === 0) throw refusal({ type: problem("session-refused") });
     const walk = (this.#walk = new AbortController()).signal;
     const { connectUrl } = (await this.#ask("POST", "/connect-sessions", session, walk)).body;
     const frame = Object.assign(document.createElement("iframe"), { src: connectUrl, title: "Flinks Connect" });
@@ -86,21 +143,32 @@ export class Connect {
     let chosen; // accounts
     const hear = ({ origin, source, data }) => {
       const said = origin === new URL(connectUrl).origin && source === frame.contentWindow ? read(data) : {};
-      if (typeof (said.step ?? said.flinksCode) !== "string") return;
+      const step = said.step ?? said.flinksCode;
+      if (typeof step !== "string") return;
+      const login = said.step === "REDIRECT" ? readLogin(said, chosen) : undefined;
+      if (login && !login.loginId) return; // Connect goes on
       if (["REDIRECT", "TOKEN_INVALID", "COMPONENT_CLOSE_SESSION"].includes(said.step)) this.cancel(); // heard once
-      this.#say("connect:step", { step: said.step ?? said.flinksCode });
-      if (said.step === "ACCOUNT_SELECTED") chosen = said.accountId;
+      if (login) this.#post(keep(login, this)); // before anyone is told, who may close this
+      this.#say("connect:step", { step });
+      if (said.step === "ACCOUNT_SELECTED") chosen = readLogin(said, chosen).accountIds;
       if (said.step === "COMPONENT_CLOSE_SESSION") this.#say("connect:closed");
       if (said.step === "TOKEN_INVALID") this.#try(() => this.#openSession(session, tries - 1));
-      if (said.step === "REDIRECT") this.#post(readLogin({ accountId: chosen, ...said }, said.url));
     };
     addEventListener("message", hear, { signal: walk });
     walk.addEventListener("abort", () => frame.remove());
     this.#element.append(frame);
   }
 
-  #post = (login) => this.#try(async (life) => {
-    const { body, pause } = await this.#ask("POST", "/connections", login, life);
+  #post = (kept) => this.#try(async (life) => {
+    const forget = () => unposted.get(kept.login.loginId) === kept && unposted.delete(kept.login.loginId);
+    if (unposted.get(kept.login.loginId) !== kept) return; // answered in the meantime
+    kept.sent ??= this.#ask("POST", "/connections", kept.login).finally(() => { kept.sent = undefined; });
+    const { body, pause } = await kept.sent.catch((error) => {
+      if (FINAL.includes(error.problem?.status)) forget();
+      throw error;
+    });
+    forget();
+    life.throwIfAborted();
     this.#follow(body, pause);
   });
 
@@ -122,28 +190,52 @@ export class Connect {
   });
 
   /** What goes wrong becomes an event with a way to go on; to be cancelled is nothing wrong. */
-  #try = (verb) => verb(this.#life.signal).catch((error) => {
-    if (error?.problem) this.#say("connect:error", { problem: error.problem, retry: () => this.#try(verb) });
-    else if (error?.name !== "AbortError") throw error;
-  });
+  #try(verb) {
+    const life = this.#life.signal;
+    return (async () => verb(life))().catch((error) => {
+      if (life.aborted || error?.name === "AbortError") return;
+      if (!error?.problem) throw error;
+      let again; // once, whoever asks
+      const retry = () => (again ??= this.#try(verb));
+      if (error.problem.type === problem("offline")) addEventListener("online", retry, { once: true, signal: life });
+      this.#say("connect:error", { problem: error.problem, retry });
+    });
+  }
 
+  /** An answer of 2xx, after some tries; without a signal it is asked for to the end. */
   async #ask(method, path, content, signal) {
-    for (let tries = 1, wait = 1; ; tries++, wait *= 2) {
-      const { status, pause, body } = await this.#fetch(method, path, content, signal).catch(() => UNREACHED);
-      signal.throwIfAborted();
+    for (let tries = 1, wait = 1, before; ; tries++, wait *= 2) {
+      const { status, pause, body } = await this.#fetch(method, path, content, signal);
+      signal?.throwIfAborted();
       if (status >= 200 && status < 300) return { pause, body };
+      const refused = body.type === problem("origin-refused"); // twice running, or it was a network coming back
+      const known = body.type === problem("offline") || (refused && before === body.type);
       const again = PASSING.includes(status) || (status === 401 && tries === 1); // with a fresh token
-      if (!again || tries === TRIES) throw refusal({ type: "about:blank", status, ...body });
-      await rest(Math.max(wait, pause), signal);
+      if (known || !again || tries === TRIES) throw refusal({ type: "about:blank", status, ...body });
+      before = body.type;
+      if (!refused) await rest(Math.max(wait, pause), signal);
     }
   }
 
   async #fetch(method, path, content, signal) {
-    const headers = { Authorization: `Bearer ${await this.#options.getToken()}`, "Content-Type": "application/json" };
-    const soon = AbortSignal.any([signal, AbortSignal.timeout(20_000)]);
+    const soon = AbortSignal.any([AbortSignal.timeout(LONGEST_WAIT * 1000), ...(signal ? [signal] : [])]);
+    const late = new Promise((_, reject) => soon.addEventListener("abort", () => reject(soon.reason)));
+    const token = await Promise.race([late, (async () => this.#options.getToken())()]).catch(() => undefined);
+    if (!/^[\x21-\x7e]+$/.test(token ?? "")) return unanswered("no-token");
+    const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
     const request = { method, headers, body: JSON.stringify(content), signal: soon, keepalive: true };
-    const answer = await fetch(this.#options.apiUrl + path, request);
-    return { status: answer.status, pause: Number(answer.headers.get("Retry-After")) || 0, body: await answer.json() };
+    const answer = await fetch(this.#options.apiUrl + path, request).catch((error) => error);
+    if (answer instanceof TypeError) return unanswered(await this.#silence(soon));
+    const body = answer instanceof Response ? await answer.json().catch(() => undefined) : undefined;
+    if (!body && (answer.ok ?? true)) return unanswered("unreachable");
+    return { status: answer.status, pause: Number(answer.headers.get("Retry-After")) || 0, body: body ?? {} };
+  }
+
+  /** Why a browser would not show an answer: whoever answers a request that needs no permission refused ours. */
+  async #silence(signal) {
+    if (!navigator.onLine) return "offline";
+    const reached = await fetch(this.#options.apiUrl, { mode: "no-cors", signal }).then(() => true, () => false);
+    return reached ? "origin-refused" : "unreachable";
   }
 
   #say = (name, detail) => this.#element.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));

@@ -6,45 +6,14 @@ import uuid
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Frame, Page, Route
+from playwright.sync_api import Error, Page, Route
 
+from tests.browser.scripted_connect import a_login, answer_posts, iframe_of, ready_at_once, redirect, say
 from tests.browser.visitor import Meet, Visitor
 from tests.live_service import LiveService
 
-READY: dict[str, Any] = {
-    "connectionId": "con_" + "a" * 26,
-    "status": "ready",
-    "reason": None,
-    "action": "none",
-    "institution": None,
-}
-READY |= {"message": {"en": "Your accounts have been collected.", "fr": "Vos comptes ont été recueillis."}}
-READY |= {"receivedAt": "2026-01-02T03:04:05.006Z", "updatedAt": "2026-01-02T03:04:05.006Z"}
-
-
 ODD: list[Any] = [None, 5, "", "no json", '"a string"', "null", [], [{"step": "REDIRECT"}], {}, {"step": 5}]
 ODD += [{"flinksCode": {"step": "REDIRECT"}}, {"loginId": "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"}]
-
-
-def redirect(login_id: str) -> dict[str, str]:
-    return {"step": "REDIRECT", "institution": "FlinksCapital", "loginId": login_id, "url": "https://app.example.com/"}
-
-
-def a_login() -> str:
-    """A loginId that Flinks does not know."""
-    return str(uuid.uuid4())
-
-
-def iframe_of(tab: Page) -> Frame:
-    element = tab.wait_for_selector("#connect iframe")
-    assert element is not None
-    frame = element.content_frame()
-    assert frame is not None
-    return frame
-
-
-def say(frame: Frame, message: Any) -> None:
-    frame.evaluate("(message) => parent.postMessage(message, '*')", message)
 
 
 def test_only_connects_own_window_at_its_own_origin_is_heard(meet: Meet, live: LiveService) -> None:
@@ -252,24 +221,6 @@ def refuse_the_list(visitor: Visitor, status: int, message: str) -> None:
         route.fulfill(status=status, json={"message": message}, headers={"Access-Control-Allow-Origin": "*"})
 
     visitor.context.route("**/connections?limit=100", refuse, times=1)
-
-
-def ready_at_once(visitor: Visitor) -> None:
-    answer_posts(visitor, 202, READY, {})
-
-
-def answer_posts(visitor: Visitor, status: int, body: Any, headers: dict[str, str], times: int | None = None) -> None:
-    """Let POST /connections be answered so, by nobody."""
-    url = visitor.live.stack.outputs["ApiUrl"] + "/connections"
-    cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "retry-after"}
-
-    def answer(route: Route) -> None:
-        if route.request.method != "POST":
-            route.fallback()
-            return
-        route.fulfill(status=status, json=body, headers={**cors, **headers})
-
-    visitor.context.route(url, answer, times=times)
 
 
 def alter_sessions(visitor: Visitor, pattern: str, replacement: str, times: int | None = None) -> None:

@@ -10,6 +10,18 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, FrameLocator, Pa
 
 from tests.live_service import LiveService, eventually
 
+# A page of a test's own, with one Connect in `connect`; `make()` gives another.
+OWN_PAGE = """
+import { Connect } from "./connect.js";
+const { apiUrl } = await (await fetch("config.json")).json();
+const getToken = async () => (await fetch("token?as=alice")).text();
+const room = document.getElementById("connect");
+window.make = (options) => new Connect(room, { apiUrl, getToken, ...options });
+window.connect = make();
+%s
+document.getElementById("stage").dataset.state = "start";
+"""
+
 # Every event of connect.js, and every message of any window, as the page got them.
 EARS = """
 window.heard = [];
@@ -32,7 +44,7 @@ class Visitor:
         self.said: list[str] = []  # on the console
         self.broke: list[str] = []  # exceptions that nothing caught
         self.requests: list[Request] = []
-        self._address = f"{live.stack.page.url}?lang={language}"
+        self.address = f"{live.stack.page.url}?lang={language}"
         self._language = language
         context.add_init_script(EARS)
         context.on("console", self._note)
@@ -55,9 +67,14 @@ class Visitor:
     def arrive(self, query: str = "") -> Page:
         """A new tab, once the page knows what to show."""
         tab = self.context.new_page()
-        tab.goto(self._address + query)
+        tab.goto(self.address + query)
         tab.wait_for_selector("#stage:not([data-state=loading])")
         return tab
+
+    def runs(self, script: str) -> None:
+        """Let the page be a bare one, with this script in the place of the landing page's."""
+        body = OWN_PAGE % script
+        self.context.route("**/page.js", lambda route: route.fulfill(body=body, content_type="text/javascript"))
 
     def open_connect(self, tab: Page) -> FrameLocator:
         tab.locator("#act").click()
@@ -97,6 +114,12 @@ class Visitor:
     def heard(self, tab: Page, name: str) -> list[Any]:
         """The details of the events of this name."""
         return [event["detail"] for event in tab.evaluate("window.heard") if event["name"] == name]
+
+    def waits_to_hear(self, tab: Page, name: str) -> None:
+        self.waits(tab, lambda: self.heard(tab, name), name)
+
+    def waits_for_posts(self, tab: Page, count: int) -> None:
+        self.waits(tab, lambda: len(self.posted()) >= count, f"{count} POSTs")
 
     def posted(self, path: str = "/connections") -> list[Any]:
         """The bodies that her tabs sent to this path of the API."""

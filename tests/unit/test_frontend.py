@@ -19,6 +19,6 @@ def test_the_guide_explains_every_problem_with_its_status() -> None:
 def test_the_module_can_be_read_in_one_sitting_and_needs_nothing() -> None:
     module = (FRONTEND / "connect.js").read_text()
 
-    assert len(module.splitlines()) <= 150
+    assert len(module.splitlines()) <= 250
     assert not re.search(r"\bimport\b|\brequire\b", module)
     assert not re.search(r"\bconsole\b|\b(local|session)Storage\b|\bcookie\b|\bindexedDB\b", module)
