@@ -196,7 +196,7 @@ def both_die(fetch: Worker, erase: Worker) -> None:
     [fetch_then_erase_go_on, erase_then_fetch_go_on, fetch_dies, erase_dies, both_die],
     ids=lambda e: e.__name__,
 )
-def test_at_every_boundary_of_a_fetch_every_step_of_an_erase(
+def test_an_erase_may_take_any_step_between_any_two_calls_of_a_fetch(
     monkeypatch: pytest.MonkeyPatch, polled: bool, ending: Ending
 ) -> None:
     tried = 0
@@ -217,7 +217,7 @@ def test_at_every_boundary_of_a_fetch_every_step_of_an_erase(
 
 @pytest.mark.parametrize("lands_after", [1, 149, 179])
 @pytest.mark.parametrize("eraser_dies", [False, True])
-def test_a_put_that_lands_late_at_every_step_of_an_erase(
+def test_a_put_may_land_late_at_any_step_of_an_erase(
     monkeypatch: pytest.MonkeyPatch, polled: bool, lands_after: float, eraser_dies: bool
 ) -> None:
     put = calls_of_a_fetch(monkeypatch, polled=polled).index("s3 put_object")
@@ -241,7 +241,9 @@ def test_a_put_that_lands_late_at_every_step_of_an_erase(
 
 
 @pytest.mark.parametrize("first_goes_on", [pytest.param(False, marks=pytest.mark.long), True])
-def test_at_every_step_of_an_erase_every_step_of_another(monkeypatch: pytest.MonkeyPatch, first_goes_on: bool) -> None:
+def test_an_erase_may_take_any_step_between_any_two_steps_of_another(
+    monkeypatch: pytest.MonkeyPatch, first_goes_on: bool
+) -> None:
     steps = len(calls_of_an_erase(monkeypatch, polled=False, after=len(calls_of_a_fetch(monkeypatch, polled=False))))
     tried = 0
     for first in range(steps + 1):

@@ -91,7 +91,7 @@ def test_what_is_just_within_the_limits_is_accepted(
     assert status == 202, said
 
 
-def test_the_table_is_long_and_names_everything_once() -> None:
+def test_every_bad_request_has_a_name_of_its_own() -> None:
     assert len({each.name for each in BAD_REQUESTS}) == len(BAD_REQUESTS) >= 150
 
 

@@ -197,7 +197,7 @@ def test_no_rule_of_the_bucket_expires_what_was_announced(live: LiveService) -> 
         assert set(rule.get("Expiration", {})) <= {"ExpiredObjectDeleteMarker"}
 
 
-def test_ops_can_have_it_all_announced_again_under_the_same_ids(crowd: Crowd, live: LiveService) -> None:
+def test_ops_can_have_everything_announced_again_under_the_same_ids(crowd: Crowd, live: LiveService) -> None:
     chosen = list(crowd.logins)[:5]
     order = {"reannounce": {"ids": chosen}, "dryRun": False}
 

@@ -203,7 +203,7 @@ def test_no_secret_slips_through_under_another_name(members: JsonObject) -> None
         assert secret not in text
 
 
-def test_a_request_id_that_is_none_takes_nothing_with_it() -> None:
+def test_a_request_id_that_is_no_guid_is_not_searched_for_in_the_data() -> None:
     kept = json.loads(stored(answer(RequestId="a")))
 
     assert kept["Accounts"] == json.loads(stored(answer()))["Accounts"]
@@ -212,7 +212,7 @@ def test_a_request_id_that_is_none_takes_nothing_with_it() -> None:
 @pytest.mark.parametrize(
     "last_refresh", [None, 7, "yesterday", "2026-03-02T14:05:09\r\nx-amz-acl: public-read", "é" * 20]
 )
-def test_what_is_no_time_does_not_become_metadata(last_refresh: Any) -> None:
+def test_a_last_refresh_that_is_no_time_is_not_written_as_metadata(last_refresh: Any) -> None:
     packed = account_data.read(answer(Login={"Id": LOGIN_ID, "LastRefresh": last_refresh}), LOGIN_ID, ABOUT)
 
     assert packed.last_refresh is None

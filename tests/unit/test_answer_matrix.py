@@ -86,7 +86,7 @@ def test_a_flinks_where_nobody_listens_is_waited_for(over_http: Service, capsys:
     assert calls(over_http) == [0, 0, 0, 0]
 
 
-def test_the_matrix_is_complete() -> None:
+def test_every_call_meets_every_answer_in_the_matrix() -> None:
     cells = [str(cell.id) for cell in (*cells_in_process(), *cells_on_the_wire())]
 
     assert len(cells) >= 200

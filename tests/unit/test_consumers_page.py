@@ -89,7 +89,9 @@ def test_the_reader_takes_each_announcement_once_however_often_it_comes(
     assert sorted(taken(service)) == sorted([*(f"{id_} ready" for id_ in ready), f"{disabled} action_required"])
 
 
-def test_the_reader_never_goes_back(service: Service, audience: Audience, reader: Handler) -> None:
+def test_the_reader_never_replaces_a_generation_with_an_earlier_one(
+    service: Service, audience: Audience, reader: Handler
+) -> None:
     login_id = service.connect_bank()
     service.post(login_id)
     service.settle()

@@ -235,5 +235,5 @@ def test_a_change_that_would_surprise_a_reader_is_called_incompatible(contract: 
         EVENT | {"required": [*EVENT["required"], "novelty"]},
     ],
 )
-def test_a_change_that_surprises_nobody_is_not(contract: Json) -> None:
+def test_a_change_that_surprises_nobody_is_called_compatible(contract: Json) -> None:
     assert breaks(EVENT, contract) == []

@@ -256,7 +256,7 @@ def test_thousands_of_versions_markers_and_uploads_are_swept_and_counted(erasing
     assert erasing.bucket.uploads == {}
 
 
-def test_a_neighbour_keeps_its_drops(service: Service, erasing: Erasing, ready: str) -> None:
+def test_the_drops_of_other_connections_stay(service: Service, erasing: Erasing, ready: str) -> None:
     neighbour = service.connect_and_post("greatday_nomfa+neighbour")
     service.settle()
 

@@ -87,7 +87,7 @@ def problems_of(operation: Json) -> set[tuple[int, str]]:
 # --- routes
 
 
-def test_it_is_a_valid_contract() -> None:
+def test_openapi_yaml_is_a_valid_document() -> None:
     schemathesis.openapi.from_path(ROOT / "openapi.yaml").validate()
 
 

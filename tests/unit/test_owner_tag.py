@@ -66,7 +66,7 @@ def test_a_tag_of_ours_with_one_letter_changed_is_foreign(position: int, letter:
 
 
 @given(st.text())
-def test_anything_behind_our_prefix_is_judged(rest: str) -> None:
+def test_whatever_follows_our_prefix_is_verified(rest: str) -> None:
     assert TAGS.verify(f"flt1.{rest}", OWNER) is Ownership.FOREIGN
 
 

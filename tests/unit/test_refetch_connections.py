@@ -53,7 +53,7 @@ def now(service: Service) -> str:
 
 
 @pytest.mark.parametrize("verb", ["refetch", "reannounce"])
-def test_unless_told_otherwise_it_only_counts(service: Service, audience: Audience, verb: str) -> None:
+def test_a_run_only_counts_unless_the_order_says_dry_run_false(service: Service, audience: Audience, verb: str) -> None:
     connections = connect(service, 3)
     rows, heard = [service.row(connection_id) for connection_id in connections], audience.heard
 
@@ -172,7 +172,7 @@ def test_what_was_erased_stays_erased(service: Service, erased: Status) -> None:
     assert service.row(connection_id).status is erased
 
 
-def test_whoever_changes_the_row_meanwhile_wins(service: Service) -> None:
+def test_a_change_of_the_row_made_meanwhile_wins(service: Service) -> None:
     (connection_id,) = connect(service, 1)
     calls = len(service.world.calls)
     service.world.interrupt(calls + 2, "before", lambda: set_status(service, connection_id, Status.DELETING))
@@ -340,7 +340,7 @@ def test_what_is_not_an_order_is_told_what_is_and_never_echoed(
 
 
 @pytest.mark.parametrize("sent", [None, [], "refetch", 1])
-def test_what_is_no_object_is_refused_too(service: Service, sent: Any) -> None:
+def test_an_order_that_is_no_object_is_refused_too(service: Service, sent: Any) -> None:
     assert service.call("refetch_connections", sent)["outcome"] == "refused"
 
 

@@ -7,7 +7,7 @@ from landing.domain.connection import Status
 from tests.world.service import Service
 
 
-def test_without_a_stream_a_login_is_fetched_by_the_schedule(service: Service) -> None:
+def test_when_the_stream_delivers_nothing_the_schedule_has_the_login_fetched(service: Service) -> None:
     service.stream.enabled = False
     connection_id = service.connect_and_post()
     posted_at = service.world.clock.now()

@@ -58,21 +58,21 @@ def test_every_action_and_every_end_without_a_reason_has_a_sentence() -> None:
 
 
 @pytest.mark.parametrize("sentence", [*REASONS.values(), *STATES.values(), *ACTIONS.values()])
-def test_a_sentence_says_it_twice_and_in_the_persons_words(sentence: Sentence) -> None:
+def test_a_sentence_is_there_in_both_languages_and_does_not_speak_of_flinks(sentence: Sentence) -> None:
     assert bool(sentence.en) == bool(sentence.fr)
     assert not sentence.en or (sentence.en[0].isupper() and sentence.en.endswith("."))
     assert not sentence.fr or (sentence.fr[0].isupper() and sentence.fr.endswith("."))
     assert "flinks" not in f"{sentence.en} {sentence.fr}".lower()
 
 
-def test_it_says_what_happened_and_what_to_do() -> None:
+def test_a_sentence_says_what_happened_and_what_to_do() -> None:
     refused = sentence_for("action_required", Reason.BANK_PASSWORD_REFUSED, Action.RECONNECT)
 
     assert refused.en == "Your bank no longer accepts the password you gave. Please connect again."
     assert refused.fr.endswith(" Veuillez vous reconnecter.")
 
 
-def test_what_was_slow_has_failed_once_it_was_given_up() -> None:
+def test_a_reason_to_wait_reads_as_a_failure_once_the_connection_was_given_up() -> None:
     waiting = sentence_for("processing", Reason.BANK_UNAVAILABLE, Action.WAIT)
     given_up = sentence_for("failed", Reason.BANK_UNAVAILABLE, Action.CONTACT_SUPPORT)
 

@@ -104,9 +104,7 @@ def test_two_owners_of_one_login_cannot_tell_that_the_other_exists(service: Serv
         LOGIN_ID,
     ],
 )
-def test_what_cannot_be_a_connection_id_is_not_found_without_asking_the_table(
-    service: Service, connection_id: str
-) -> None:
+def test_a_malformed_connection_id_is_not_found_without_asking_the_table(service: Service, connection_id: str) -> None:
     answer = service.get(connection_id)
 
     assert answer["statusCode"] == 404
@@ -150,7 +148,9 @@ def test_a_made_up_token_is_a_place_in_the_callers_own_list(service: Service) ->
         {"nextToken": f"{'\u0661' * 13}.{NOBODYS}"},
     ],
 )
-def test_what_is_no_page_is_refused_without_asking_the_table(service: Service, query: dict[str, str]) -> None:
+def test_a_malformed_limit_or_page_token_is_refused_without_asking_the_table(
+    service: Service, query: dict[str, str]
+) -> None:
     answer = listed(service, **query)
 
     assert answer["statusCode"] == 400
@@ -158,7 +158,7 @@ def test_what_is_no_page_is_refused_without_asking_the_table(service: Service, q
     assert not service.world.calls
 
 
-def test_what_else_stands_in_the_query_is_passed_over(service: Service) -> None:
+def test_unknown_query_parameters_are_ignored(service: Service) -> None:
     assert listed(service, utm_source="mail")["statusCode"] == 200
 
 
@@ -183,7 +183,7 @@ def test_a_token_without_a_subject_that_can_be_kept_sees_nothing(service: Servic
     assert not service.world.calls
 
 
-def test_a_defect_is_told_without_the_words_of_whoever_noticed_it() -> None:
+def test_a_crash_is_named_by_type_and_line_without_the_librarys_message() -> None:
     def broken(_: web.Event) -> web.Reply:
         raise ValueError(LOGIN_ID)
 

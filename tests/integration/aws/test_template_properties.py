@@ -150,5 +150,5 @@ def test_no_property_of_our_template_is_dropped(stack: Stack) -> None:
         ([{"A": 1}, {"A": 4}], [{"A": 1}], 1),
     ],
 )
-def test_a_difference_is_found(wanted: Any, reported: Any, found: int) -> None:
+def test_a_property_that_differs_is_reported(wanted: Any, reported: Any, found: int) -> None:
     assert len([*differences("", wanted, reported)]) == found

@@ -263,7 +263,7 @@ def test_a_french_session_asks_in_french(flinks: Caller) -> None:
         ("nobody", "Everyday", 401, "INVALID_USERNAME"),
     ],
 )
-def test_the_bank_knows_its_test_users(
+def test_every_documented_test_user_behaves_as_documented(
     flinks: Caller, username: str, password: str, status: int, code: str | None
 ) -> None:
     reply = flinks.log_in(username, password)

@@ -96,7 +96,7 @@ def test_a_reconnect_gives_the_same_login_and_french_another(connect: Connect) -
     assert first == again != french
 
 
-def test_connects_own_session_is_none_that_our_side_opened(bank: Bank, connect: Connect) -> None:
+def test_the_session_of_connect_is_not_counted_as_one_of_ours(bank: Bank, connect: Connect) -> None:
     login_id = connect.drive(PERSON).json()["loginId"]
 
     card = bank.vault.cards[login_id]
@@ -232,7 +232,7 @@ def test_a_step_out_of_line_is_refused(connect: Connect, step: str, body: bytes)
     assert connect.answer("POST", f"/v2/steps/{step}", body).status == 400
 
 
-def test_the_page_walks_over_json(connect: Connect, flinks: Caller) -> None:
+def test_the_page_takes_each_step_with_a_json_request(connect: Connect, flinks: Caller) -> None:
     def take(step: str, **content: Any) -> Json:
         answer: Json = connect.answer("POST", f"/v2/steps/{step}", Reply.of_json(0, content).body).json()
         return answer

@@ -253,7 +253,9 @@ def test_a_reset_forgets_everything_but_settings_and_clock(bank: Bank, control: 
         ("POST", "/clock", {}, 400),
     ],
 )
-def test_a_mistake_is_told_and_not_obeyed(control: Remote, method: str, path: str, content: Any, status: int) -> None:
+def test_a_mistaken_request_is_answered_with_the_error_and_changes_nothing(
+    control: Remote, method: str, path: str, content: Any, status: int
+) -> None:
     reply = control.reply(method, path, content)
 
     assert reply.status == status

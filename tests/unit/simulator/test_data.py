@@ -135,7 +135,9 @@ def test_without_a_request_id_the_call_is_invalid(flinks: Caller) -> None:
     ],
 )
 @pytest.mark.parametrize("off", [False, "false", "False"])
-def test_a_flag_takes_its_part_away(bank: Bank, flinks: Caller, flag: str, check: Any, off: Any) -> None:
+def test_an_option_set_to_false_leaves_its_part_out(
+    bank: Bank, flinks: Caller, flag: str, check: Any, off: Any
+) -> None:
     card = connect(bank)
 
     reduced, full = flinks.accounts(card, **{flag: off}), flinks.accounts(card)
@@ -154,7 +156,7 @@ def test_a_filter_keeps_only_its_accounts(bank: Bank, flinks: Caller) -> None:
 
 
 @pytest.mark.parametrize("wanted", [[], [NOBODY], "x"])
-def test_a_filter_that_fits_nothing_is_refused(bank: Bank, flinks: Caller, wanted: Any) -> None:
+def test_an_accounts_filter_that_matches_no_account_is_refused(bank: Bank, flinks: Caller, wanted: Any) -> None:
     reply = flinks.detail(flinks.open(connect(bank)), AccountsFilter=wanted)
 
     assert (reply.status, reply.json()["FlinksCode"]) == (400, "INVALID_REQUEST")
@@ -184,7 +186,7 @@ def test_the_days_are_counted_from_the_clock(bank: Bank, flinks: Caller) -> None
     assert min(_dates(flinks.accounts(card))) >= NOON.date() - timedelta(days=30)
 
 
-def test_days360_is_a_thing_of_the_past(bank: Bank, flinks: Caller) -> None:
+def test_days360_is_refused(bank: Bank, flinks: Caller) -> None:
     reply = flinks.detail(flinks.open(connect(bank)), DaysOfTransactions="Days360")
 
     assert reply.json()["FlinksCode"] == "INVALID_REQUEST"

@@ -29,7 +29,7 @@ def spoiled(bank: Bank, flinks: Caller) -> Any:
 # Which call --------------------------------------------------------------------------------------------------
 
 
-def test_steps_are_consumed_in_order_and_then_flinks_is_itself(bank: Bank, flinks: Caller) -> None:
+def test_steps_are_consumed_in_order_and_then_flinks_answers_as_usual(bank: Bank, flinks: Caller) -> None:
     request_id = flinks.open(connect(bank))
     steps = [{"code": "RETRY_LATER", "times": 2}, {"fault": "ok"}, {"code": "AGGREGATION_ERROR"}]
     bank.faults.add({"endpoint": DATA, "steps": steps})
@@ -184,7 +184,7 @@ def test_any_body_can_be_put_in_the_place_of_an_answer(spoiled: Any) -> None:
     assert (value.status, value.headers["Content-Type"], value.body) == (200, "application/json", b"[1]")
 
 
-def test_a_step_needs_no_name_where_its_members_speak(bank: Bank, flinks: Caller) -> None:
+def test_a_step_whose_members_tell_its_kind_needs_no_fault_name(bank: Bank, flinks: Caller) -> None:
     bank.faults.add({"endpoint": "Authorize", "steps": [{"code": "RETRY_LATER"}, {"body": "x"}, {"hang": 1}]})
 
     coded, raw, late = (flinks.authorize() for _ in range(3))
@@ -258,7 +258,7 @@ def test_a_huge_answer_is_still_the_answer(spoiled: Any) -> None:
 @pytest.mark.parametrize(
     "fault", ["bom", "trailing_garbage", "invalid_utf8", "huge_integer", "deep_nesting", "gzip", "empty", "html"]
 )
-def test_these_are_no_json_that_python_reads(spoiled: Any, fault: str) -> None:
+def test_some_faults_give_what_pythons_json_refuses(spoiled: Any, fault: str) -> None:
     reply = spoiled(fault)
 
     with pytest.raises((ValueError, RecursionError)):
@@ -278,7 +278,7 @@ def test_these_are_no_json_that_python_reads(spoiled: Any, fault: str) -> None:
         ("invalid_utf8", b"\xff"),
     ],
 )
-def test_the_poison_is_in_the_body(spoiled: Any, fault: str, mark: bytes) -> None:
+def test_a_poisoned_answer_carries_the_poison_in_its_body(spoiled: Any, fault: str, mark: bytes) -> None:
     assert mark in spoiled(fault).body
 
 
@@ -309,7 +309,7 @@ def test_a_hang_may_come_with_any_step(spoiled: Any) -> None:
 # In the data --------------------------------------------------------------------------------------------------
 
 
-def test_it_can_be_another_logins_requests_or_tags_answer(spoiled: Any, bank: Bank) -> None:
+def test_an_answer_can_carry_another_login_request_or_tag(spoiled: Any, bank: Bank) -> None:
     login, request, tag = spoiled("other_login").json(), spoiled("other_request").json(), spoiled("other_tag").json()
 
     assert login["Login"]["Id"] not in bank.vault.cards
@@ -364,7 +364,7 @@ def test_data_has_the_oddities_that_integrations_met(spoiled: Any, fault: str, i
     assert not is_odd(usual, usual["Transactions"][0])
 
 
-def test_an_oddity_stays_in_its_answer(spoiled: Any) -> None:
+def test_a_scripted_oddity_changes_no_later_answer(spoiled: Any) -> None:
     before = spoiled("ok").json()["Accounts"]
     spoiled("unknown_members")
 

@@ -95,7 +95,7 @@ def test_what_was_built_is_deployed_under_the_release_of_it_and_of_every_paramet
     assert first[first.index("--template-file") + 1] == str(built / "template.yaml")
 
 
-def test_what_is_not_told_otherwise_is_built_for_arm(make: Make, sam: Path) -> None:
+def test_arm64_is_the_default_architecture(make: Make, sam: Path) -> None:
     make("build", overrides=[])
 
     ((platform, *_),) = calls(sam)
