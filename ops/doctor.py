@@ -6,7 +6,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from landing.flinks.client import Answer, FlinksClient
+from landing.flinks.answer import Answer
+from landing.flinks.client import FlinksClient
 from landing.flinks.codes import Kind, what_to_do
 from ops import flinks_keys, pausing
 from ops.target import Target

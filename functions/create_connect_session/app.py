@@ -5,6 +5,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import metrics, wiring
 from landing.edge import web
+from landing.edge.inputs import WantedSession
+from landing.error_names import crashing_by_name
 from landing.metrics import Metric
 from landing.verbs.create_connect_session import NoSession, create_connect_session
 
@@ -13,12 +15,12 @@ logger = Logger()
 
 def open_session(event: web.Event) -> web.Reply:
     owner = web.owner(event)
-    wanted = web.body(event, web.WantedSession)
+    wanted = web.body(event, WantedSession)
     try:
         session = create_connect_session(
             owner,
             page=wiring.connect_page(),
-            flinks=wiring.flinks(),
+            flinks=wiring.token_mint(),
             tags=wiring.owner_tag(),
             clock=wiring.clock,
             language=wanted.language,
@@ -30,11 +32,7 @@ def open_session(event: web.Event) -> web.Reply:
     return web.session_created(session.connect_url, session.expires_at)
 
 
-def refused(problem: str, cause: str) -> None:
-    logger.warning("request refused", problem=problem, cause=cause)
-    metrics.count([Metric.REQUEST_REFUSED])
-
-
 @logger.inject_lambda_context
+@crashing_by_name
 def lambda_handler(event: web.Event, context: LambdaContext) -> web.Reply:
-    return web.answer(event, open_session, refused)
+    return web.answer(event, open_session, logger)

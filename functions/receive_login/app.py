@@ -5,6 +5,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import metrics, wiring
 from landing.edge import web
+from landing.edge.inputs import PostedLogin
+from landing.error_names import crashing_by_name
 from landing.metrics import Metric
 from landing.verbs.receive_login import NewLogin, receive
 
@@ -13,7 +15,7 @@ logger = Logger()
 
 def receive_login(event: web.Event) -> web.Reply:
     owner = web.owner(event)
-    posted = web.body(event, web.PostedLogin)
+    posted = web.body(event, PostedLogin)
     login = NewLogin(
         owner=owner,
         login_id=posted.login_id,
@@ -21,7 +23,13 @@ def receive_login(event: web.Event) -> web.Reply:
         account_ids=tuple(posted.account_ids) if posted.account_ids else None,
         correlation_id=event["requestContext"]["requestId"],
     )
-    connection = receive(login, table=wiring.connection_table(), seal=wiring.login_seal(), clock=wiring.clock)
+    connection = receive(
+        login,
+        table=wiring.connection_table(),
+        seal=wiring.login_seal(),
+        index=wiring.index_key(),
+        clock=wiring.clock,
+    )
     logger.info(
         "login received",
         connectionId=connection.connection_id,
@@ -33,11 +41,7 @@ def receive_login(event: web.Event) -> web.Reply:
     return web.accepted(connection)
 
 
-def refused(problem: str, cause: str) -> None:
-    logger.warning("request refused", problem=problem, cause=cause)
-    metrics.count([Metric.REQUEST_REFUSED])
-
-
 @logger.inject_lambda_context
+@crashing_by_name
 def lambda_handler(event: web.Event, context: LambdaContext) -> web.Reply:
-    return web.answer(event, receive_login, refused)
+    return web.answer(event, receive_login, logger)

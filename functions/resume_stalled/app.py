@@ -6,14 +6,14 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import metrics, wiring
+from landing.error_names import crashing_by_name
 from landing.metrics import Metric
 from landing.verbs.resume_stalled import resume_stalled
 
 logger = Logger()
 
 
-@logger.inject_lambda_context
-def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def resume() -> dict[str, Any]:
     resumed = resume_stalled(
         wiring.connection_table(),
         wiring.fetch_queue(),
@@ -26,3 +26,9 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
     metrics.count([Metric.CONNECTION_RESUMED] * resumed.woken)
     metrics.measure(Metric.OLDEST_OVERDUE, oldest)
     return {"woken": resumed.woken, "oldestSeconds": oldest, "complete": resumed.complete}
+
+
+@logger.inject_lambda_context
+@crashing_by_name
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return resume()

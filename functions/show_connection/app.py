@@ -3,9 +3,9 @@
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from landing import metrics, wiring
+from landing import wiring
 from landing.edge import web
-from landing.metrics import Metric
+from landing.error_names import crashing_by_name
 
 logger = Logger()
 
@@ -29,11 +29,7 @@ ROUTES = {
 }
 
 
-def refused(problem: str, cause: str) -> None:
-    logger.warning("request refused", problem=problem, cause=cause)
-    metrics.count([Metric.REQUEST_REFUSED])
-
-
 @logger.inject_lambda_context
+@crashing_by_name
 def lambda_handler(event: web.Event, context: LambdaContext) -> web.Reply:
-    return web.answer(event, ROUTES[event["routeKey"]], refused)
+    return web.answer(event, ROUTES[event["routeKey"]], logger)

@@ -97,7 +97,6 @@ def test_what_was_packed_is_described() -> None:
     assert (packed.accounts, packed.transactions) == (4, 3)
     assert packed.last_refresh == "2026-03-02T14:05:09.4172038"
     assert packed.sha256 == hashlib.sha256(packed.compressed).hexdigest()
-    assert packed.size == len(packed.compressed)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 
 from landing.domain.connection import TERMINAL, Action, Connection, Status
 from landing.flinks import client
+from landing.flinks.answer import Call
 from landing.verbs.fetch_accounts import CLAIM_TAKES
 from local.flinks.cards import Pending
 from local.flinks.codes import CODES
@@ -39,7 +40,7 @@ COUNTED = {
     Status.ACTION_REQUIRED: "ConnectionActionRequired",
     Status.FAILED: "ConnectionFailed",
 }
-DEADLINES = cast("dict[client.Call, float]", client.DEADLINES)
+DEADLINES = cast("dict[Call, float]", client.DEADLINES)
 
 
 @pytest.mark.parametrize("cell", list(cells_in_process()))
@@ -65,7 +66,7 @@ def test_every_fault_of_the_wire_in_every_call_has_its_fate(
     over_http.script(endpoint=cell.call, steps=[cell.step | {"times": cell.fate.calls}])
     with monkeypatch.context() as patch:
         if cell.step["fault"] in ("hang", "slow_drip"):
-            patch.setitem(DEADLINES, client.Call(cell.call), 0.3)
+            patch.setitem(DEADLINES, Call(cell.call), 0.3)
         row = after_its_next_claim(over_http, connection_id)
 
     assert_fate(cell, over_http, row, capsys)

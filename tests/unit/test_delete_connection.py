@@ -10,11 +10,14 @@ from landing import wiring
 from landing.domain.connection import Status
 from landing.domain.transitions import claimed
 from landing.flinks import client
+from landing.stores import drop_store
 from local.flinks.bank import Bank
 from local.flinks.cards import Pending
 from local.flinks.settings import Settings
 from tests.world.erasing import Erasing, with_erasing
-from tests.world.service import ROOT, TABLE, BankClock, BankWire, Service
+from tests.world.service import BUCKET, ROOT, TABLE, BankClock, BankWire, Service
+
+NOBODYS = "con_" + "a" * 26
 
 
 @pytest.fixture
@@ -155,7 +158,7 @@ def test_an_owner_means_all_their_connections_and_no_others(service: Service, er
 def test_a_list_is_answered_in_its_order(service: Service, erasing: Erasing, ready: str) -> None:
     other = service.connect_and_post("greatday_nomfa+other")
 
-    answer = erasing.invoke(connectionId=[other, "con_unknown", ready], ticket="T-1")
+    answer = erasing.invoke(connectionId=[other, NOBODYS, ready], ticket="T-1")
 
     assert [each["outcome"] for each in answer["connections"]] == ["deleted", "unknown", "deleted"]
     assert [each["order"] for each in answer["connections"]] == [0, 1, 2]
@@ -164,7 +167,7 @@ def test_a_list_is_answered_in_its_order(service: Service, erasing: Erasing, rea
 @pytest.mark.parametrize(
     "order",
     [
-        {"connectionId": "con_unknown"},
+        {"connectionId": NOBODYS},
         {"loginId": "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"},
         {"owner": "nobody"},
     ],
@@ -183,37 +186,61 @@ def test_what_is_not_known_is_said_to_be_unknown_and_nothing_is_written(
 
 
 @pytest.mark.parametrize(
-    "event",
+    ("event", "wrong"),
     [
-        {},
-        {"ticket": "T-1"},
-        {"connectionId": "canary-7f3e", "ticket": "T-1"},
-        {"connectionId": []},
-        {"connectionId": ["con_a"] * 101},
-        {"connectionId": "con_a", "owner": "alice"},
-        {"loginId": "canary-7f3e"},
-        {"loginId": ["3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2", 7]},
-        {"owner": ""},
-        {"connectionId": "con_a", "ticket": "canary 7f3e <person@example.com>"},
-        {"connectionId": "con_a", "dryRun": "yes"},
-        {"connectionId": "con_a", "canary-7f3e": True},
-        {"Records": "canary-7f3e"},
-        {"Records": [{"canary-7f3e": 1}]},
-        ["canary-7f3e"],
-        "canary-7f3e",
-        None,
+        ({}, "exactly one of `connectionId`, `loginId` and `owner`"),
+        ({"ticket": "T-1"}, "exactly one of"),
+        ({"connectionId": "canary-7f3e", "ticket": "T-1"}, "`connectionId`"),
+        ({"connectionId": "con_unknown", "ticket": "T-1"}, "`connectionId`"),
+        ({"connectionId": []}, "`connectionId`"),
+        ({"connectionId": [NOBODYS] * 101}, "`connectionId`"),
+        ({"connectionId": [NOBODYS, NOBODYS, "canary-7f3e"]}, "`connectionId[2]`"),
+        ({"connectionId": NOBODYS, "owner": "alice"}, "exactly one of"),
+        ({"loginId": "canary-7f3e"}, "`loginId` must be a GUID"),
+        ({"loginId": ["3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2", 7]}, "`loginId[1]`"),
+        ({"owner": ""}, "`owner`"),
+        ({"owner": "canary\ud800"}, "`owner`"),
+        ({"connectionId": NOBODYS, "ticket": "canary 7f3e <person@example.com>"}, "`ticket`"),
+        ({"connectionId": NOBODYS, "dryRun": "yes"}, "`dryRun`"),
+        ({"connectionId": NOBODYS, "canary-7f3e": True}, "a member that nobody knows"),
+        ({"Records": "canary-7f3e"}, "a member that nobody knows"),
+        ({"Records": [{"canary-7f3e": 1}]}, "a member that nobody knows"),
+        (["canary-7f3e"], "must be a JSON object"),
+        ("canary-7f3e", "must be a JSON object"),
+        (None, "must be a JSON object"),
     ],
 )
-def test_a_malformed_order_is_answered_with_what_is_accepted(erasing: Erasing, ready: str, event: Any) -> None:
+def test_a_malformed_order_is_answered_with_what_is_wrong_and_what_is_accepted(
+    erasing: Erasing, ready: str, event: Any, wrong: str
+) -> None:
     before = erasing.everything()
 
     answer = erasing.handle(event)
 
     assert answer["outcome"] == "refused"
+    assert wrong in answer["detail"]
     assert set(answer["accepted"]) == {"connectionId | loginId | owner", "ticket", "dryRun"}
     assert "canary" not in json.dumps(answer)
     assert erasing.everything() == before
     assert ready
+
+
+def test_what_lies_below_a_second_layout_of_keys_is_counted_and_swept_too(
+    service: Service, erasing: Erasing, ready: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout = "accounts/v2/{connection_id}/of/"
+    monkeypatch.setattr(drop_store, "LAYOUTS", (*drop_store.LAYOUTS, layout))
+    theirs = f"accounts/v2/{ready}/of/000001.parquet"
+    others = f"accounts/v2/{NOBODYS}/of/000001.parquet"
+    for key in (theirs, theirs, others):
+        service.world.s3.put_object(Bucket=BUCKET, Key=key, Body=b"PAR1")
+    service.world.s3.create_multipart_upload(Bucket=BUCKET, Key=theirs)
+
+    answer = erasing.erase(ready)
+
+    assert answer["receipt"]["erased"]["drops"] == {"versions": 3, "deleteMarkers": 0, "unfinishedUploads": 1}
+    assert erasing.left_of(ready) == []
+    assert len(erasing.left_of(NOBODYS)) == 1
 
 
 def test_a_dry_run_says_what_would_go_and_changes_nothing(service: Service, erasing: Erasing, ready: str) -> None:
@@ -664,7 +691,7 @@ def test_a_message_of_a_run_that_is_past_is_dropped(service: Service, erasing: E
 
 
 def test_a_message_that_is_not_ours_fails_alone(erasing: Erasing) -> None:
-    answer = delivered(erasing, "not ours", json.dumps({"connectionId": "con_a", "generation": 1, "attempt": 1}))
+    answer = delivered(erasing, "not ours", json.dumps({"connectionId": NOBODYS, "generation": 1, "attempt": 1}))
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m-0"}]}
 

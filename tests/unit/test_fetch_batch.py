@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from landing import wiring
-from landing.flinks.client import DEADLINES, Call
+from landing.flinks.answer import Call
+from landing.flinks.client import DEADLINES
 from landing.verbs.fetch_accounts import FetchEnding, FetchOutcome, fetch_all
 from tests.world.over_http import over_http
 from tests.world.service import Service

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landing.flinks.client import Answer, Call, Fault, FlinksClient
+from landing.flinks.answer import Answer, Call
+from landing.flinks.client import FlinksClient
+from landing.flinks.wire import Fault
 from tests.unit.scripted_host import Script, ScriptedHost, dripping, gzipped, reply, reset_after
 
 CUSTOMER = "43387CA6-0391-4c82-857d-70d95f087ecb"
@@ -145,15 +147,6 @@ def test_a_year_of_transactions_can_be_asked_for(host: ScriptedHost, keys: Keys)
     assert Sent.parse(host.requests[0]).body["DaysOfTransactions"] == "Days365"
 
 
-@every_call
-def test_a_bearer_goes_along_where_an_instance_wants_one(host: ScriptedHost, keys: Keys, call: Call) -> None:
-    flinks = FlinksClient(host.url, CUSTOMER, keys, bearer="static")
-
-    CALLS[call](flinks)
-
-    assert Sent.parse(host.requests[0]).headers["authorization"] == "Bearer static"
-
-
 def test_a_rotated_key_is_used_at_once(flinks: FlinksClient, host: ScriptedHost, keys: Keys) -> None:
     flinks.accounts_detail(REQUEST_ID)
     keys.api_key = "rotated"
@@ -167,6 +160,49 @@ def test_credentials_are_read_anew_on_demand(flinks: FlinksClient, keys: Keys) -
     flinks.refresh_credentials()
 
     assert keys.refreshed == 1
+
+
+REFUSED = reply({"FlinksCode": "ACCESS_DENIED"}, status=401)
+asked_for_by_us = pytest.mark.parametrize("call", [call for call in Call if call is not Call.AUTHORIZE])
+
+
+@asked_for_by_us
+def test_refused_keys_are_read_anew_and_the_call_is_made_once_more(
+    flinks: FlinksClient, host: ScriptedHost, keys: Keys, call: Call
+) -> None:
+    host.script = REFUSED
+
+    answer = CALLS[call](flinks)
+
+    assert (answer.code, keys.refreshed, len(host.requests)) == ("ACCESS_DENIED", 1, 2)
+
+
+def test_an_exchange_with_refused_keys_is_made_once_more_as_a_whole(
+    flinks: FlinksClient, host: ScriptedHost, keys: Keys
+) -> None:
+    host.script = REFUSED
+
+    flinks.exchange(LOGIN_ID)
+
+    assert (keys.refreshed, len(host.requests)) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda flinks: flinks.exchange(LOGIN_ID, lambda: False),
+        lambda flinks: flinks.accounts_detail(REQUEST_ID, None, lambda: False),
+        lambda flinks: flinks.accounts_detail_async(REQUEST_ID, lambda: False),
+    ],
+)
+def test_who_has_no_time_left_asks_once_and_leaves_fresh_keys_to_the_next(
+    flinks: FlinksClient, host: ScriptedHost, keys: Keys, ask: Callable[[FlinksClient], Answer]
+) -> None:
+    host.script = REFUSED
+
+    ask(flinks)
+
+    assert (keys.refreshed, len(host.requests)) == (1, 1)
 
 
 def test_a_key_pasted_with_its_newline_works(flinks: FlinksClient, host: ScriptedHost, keys: Keys) -> None:
@@ -237,13 +273,16 @@ def test_no_token_is_ever_used_twice(flinks: FlinksClient, host: ScriptedHost) -
         pytest.param(b"", id="closed"),
     ],
 )
-def test_without_a_token_nothing_is_authorized(flinks: FlinksClient, host: ScriptedHost, answered: bytes) -> None:
+def test_without_a_token_nothing_is_authorized(
+    flinks: FlinksClient, host: ScriptedHost, keys: Keys, answered: bytes
+) -> None:
     host.script = answered
 
     answer = flinks.exchange(LOGIN_ID)
 
     assert answer.call is Call.GENERATE_AUTHORIZE_TOKEN
-    assert len(host.requests) == 1
+    assert {request.split(b" ")[1].split(b"/")[-1] for request in host.requests} == {b"GenerateAuthorizeToken"}
+    assert len(host.requests) == 1 + keys.refreshed
 
 
 # --- what comes back

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from landing.domain.connection import Action
 from landing.flinks import codes
-from landing.flinks.client import Answer, Call, Fault
+from landing.flinks.answer import Answer, Call
 from landing.flinks.codes import Kind, Verdict, what_to_do
+from landing.flinks.wire import Fault
 
 REQUEST_ID = "b7a1e0d2-5c3f-4f86-a0be-6e1d97c2f405"
 

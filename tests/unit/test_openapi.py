@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from landing import strict_json
 from landing.domain.connection import CONNECTION_ID, Action, Status
-from landing.edge import sentences, web
+from landing.edge import inputs, sentences, web
 from tests.world.service import TEMPLATE, Service, handler_of, http_event
 
 type Json = dict[str, Any]
@@ -36,7 +36,7 @@ HANDLERS = {
     "GET /connections": "show_connection",
     "GET /connections/{connectionId}": "show_connection",
 }
-MODELS: dict[str, type[BaseModel]] = {"WantedSession": web.WantedSession, "PostedLogin": web.PostedLogin}
+MODELS: dict[str, type[BaseModel]] = {"WantedSession": inputs.WantedSession, "PostedLogin": inputs.PostedLogin}
 LOGIN_ID = "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"
 
 
@@ -192,14 +192,14 @@ def test_patterns_and_numbers_are_those_of_the_code() -> None:
     limit, token = (parameter["schema"] for parameter in OPERATIONS["GET /connections"]["parameters"])
     posted = SCHEMAS["PostedLogin"]["properties"]
 
-    assert posted["institution"]["pattern"] == web.INSTITUTION
-    assert posted["accountIds"]["maxItems"] == web.MOST_ACCOUNTS
+    assert posted["institution"]["pattern"] == inputs.INSTITUTION
+    assert posted["accountIds"]["maxItems"] == inputs.MOST_ACCOUNTS
     assert SCHEMAS["ConnectionId"]["pattern"] == f"^{CONNECTION_ID}$"
     assert resolved(token)["pattern"] == rf"^[0-9]{{13}}\.{CONNECTION_ID}$"
     assert (limit["default"], limit["maximum"]) == (web.USUAL_PAGE, web.LARGEST_PAGE)
     assert SCHEMAS["ConnectionList"]["properties"]["connections"]["maxItems"] == web.LARGEST_PAGE
     assert (
-        f"1 to {web.LONGEST_OWNER} characters"
+        f"1 to {inputs.LONGEST_OWNER} characters"
         in CONTRACT["components"]["securitySchemes"]["accessToken"]["description"]
     )
     assert f"deeper than {strict_json.MAX_DEPTH}" in CONTRACT["components"]["responses"]["MalformedBody"]["description"]

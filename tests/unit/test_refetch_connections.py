@@ -305,34 +305,36 @@ MARK = "mark-of-what-was-sent"
 
 
 @pytest.mark.parametrize(
-    "order",
+    ("order", "wrong"),
     [
-        {},
-        {"refetch": {}},
-        {"refetch": {"ids": []}},
-        {"refetch": {"ids": [MARK]}},
-        {"refetch": {"ids": [NOBODY] * 101}},
-        {"refetch": {"ids": [NOBODY], "reason": "timed_out"}},
-        {"refetch": {"reason": f"{MARK} OR 1 = 1"}},
-        {"refetch": {"updatedFrom": "2026-03-02"}},
-        {"refetch": {"updatedFrom": "2026-03-02T14:05:09"}},
-        {"refetch": {"updatedFrom": 1772460309}},
-        {"refetch": {"ids": [NOBODY]}, "reannounce": {"ids": [NOBODY]}},
-        {"refetch": {"ids": [NOBODY]}, "dryRun": "no"},
-        {"refetch": {"ids": [NOBODY]}, "limit": 0},
-        {"refetch": {"ids": [NOBODY]}, "limit": 1001},
-        {"refetch": {"ids": [NOBODY]}, "continueAfter": MARK},
-        {"refetch": {"ids": [NOBODY]}, MARK: True},
-        {"refetch": {"everything": MARK}},
-        {"refetch": MARK},
+        ({}, "exactly one of `refetch` and `reannounce`"),
+        ({"refetch": {}}, "`refetch` must have either `ids` alone"),
+        ({"refetch": {"ids": []}}, "`refetch.ids`"),
+        ({"refetch": {"ids": [MARK]}}, "`refetch.ids[0]`"),
+        ({"refetch": {"ids": [NOBODY] * 101}}, "`refetch.ids`"),
+        ({"refetch": {"ids": [NOBODY], "reason": "timed_out"}}, "`refetch` must have either"),
+        ({"refetch": {"reason": f"{MARK} OR 1 = 1"}}, "`refetch.reason`"),
+        ({"refetch": {"updatedFrom": "2026-03-02"}}, "`refetch.updatedFrom` must be an RFC 3339 time"),
+        ({"refetch": {"updatedFrom": "2026-03-02T14:05:09"}}, "`refetch.updatedFrom` must be"),
+        ({"refetch": {"updatedFrom": MARK}}, "`refetch.updatedFrom` must be an RFC 3339 time"),
+        ({"refetch": {"updatedFrom": 1772460309}}, "`refetch.updatedFrom` must be"),
+        ({"refetch": {"ids": [NOBODY]}, "reannounce": {"ids": [NOBODY]}}, "exactly one of"),
+        ({"refetch": {"ids": [NOBODY]}, "dryRun": "no"}, "`dryRun`"),
+        ({"refetch": {"ids": [NOBODY]}, "limit": 0}, "`limit`"),
+        ({"refetch": {"ids": [NOBODY]}, "limit": 1001}, "`limit`"),
+        ({"refetch": {"ids": [NOBODY]}, "continueAfter": MARK}, "`continueAfter`"),
+        ({"refetch": {"ids": [NOBODY]}, MARK: True}, "a member that nobody knows"),
+        ({"refetch": {"everything": MARK}}, "`refetch` has a member that nobody knows"),
+        ({"refetch": MARK}, "`refetch`"),
     ],
 )
 def test_what_is_not_an_order_is_told_what_is_and_never_echoed(
-    service: Service, order: dict[str, Any], caplog: pytest.LogCaptureFixture
+    service: Service, order: dict[str, Any], wrong: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = ask(service, **order)
 
     assert answer["outcome"] == "refused"
+    assert wrong in answer["detail"]
     assert set(answer["accepted"]) == {"refetch | reannounce", "dryRun", "limit", "continueAfter"}
     assert MARK not in json.dumps(answer)
     assert [record.getMessage() for record in caplog.records] == ["order refused"]

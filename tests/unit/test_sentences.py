@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 
 from landing.domain.connection import Action, Status
-from landing.domain.reasons import OF_ERASING, Reason
+from landing.domain.reasons import Reason
 from landing.edge.sentences import ACTIONS, REASONS, STATES, Sentence, sentence_for
 from landing.flinks import codes
 from landing.flinks.codes import Kind, Verdict
 
 NEVER_A_REASON = {Kind.CONTINUE, Kind.READY, Kind.PENDING, Kind.DELETED}
 """Verdicts that are acted upon: their reason is only for when nobody can."""
+
+OF_ERASING = {Reason.ANOTHER_FLINKS, Reason.FETCH_UNDER_WAY, Reason.IN_PROGRESS, Reason.SWEEP_UNFINISHED}
+"""What no person is told: a connection that is being erased shows no reason."""
 
 WHAT_FLINKS_DOES_NOT_SAY = {
     Reason.ACCOUNT_DATA_INCOMPLETE,

@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aws_lambda_powertools import Logger
 
 from landing.domain.connection import Action, Status
 from landing.domain.reasons import Reason
 from landing.edge import web
+from landing.error_names import Crash, crashing_by_name
 from landing.stores.connection_row import to_item
 from tests.world.service import TABLE, Service, http_event
 
@@ -187,8 +189,8 @@ def test_a_crash_is_named_by_type_and_line_without_the_librarys_message() -> Non
     def broken(_: web.Event) -> web.Reply:
         raise ValueError(LOGIN_ID)
 
-    with pytest.raises(web.Crash) as crash:
-        web.answer(http_event("GET /connections", "alice"), broken, lambda *_: None)
+    with pytest.raises(Crash) as crash:
+        crashing_by_name(web.answer)(http_event("GET /connections", "alice"), broken, Logger())
 
     assert str(crash.value).startswith("ValueError at web.py:")
     assert crash.value.__suppress_context__

@@ -4,30 +4,42 @@ import os
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from landing.error_names import Defect
 
 type Text = Annotated[str, StringConstraints(min_length=1)]
 
 
+class WrongSettings(Defect):
+    """Names the variables that are missing or wrong, and shows no value."""
+
+
 class Settings(BaseModel):
-    """Fields are environment variables in lower case. An error names the variable and never shows a value."""
+    """Fields are environment variables in lower case. What has a default may be left out; nothing else may."""
 
     model_config = ConfigDict(frozen=True, alias_generator=str.upper, hide_input_in_errors=True)
 
     @classmethod
     def from_environment(cls) -> Self:
-        return cls.model_validate(os.environ)
+        """Raises WrongSettings."""
+        try:
+            return cls.model_validate(os.environ)
+        except ValidationError as error:
+            wrong = ", ".join(sorted({str(each["loc"][0]) for each in error.errors(include_input=False)}))
+        raise WrongSettings(wrong)
 
 
 class TableSettings(Settings):
     connections_table: Text
 
 
-class SealSettings(Settings):
-    """A function that may not use one of the keys is not told its name either."""
+class LoginKeySettings(Settings):
+    login_key_arn: Text
 
-    login_key_arn: str = ""
-    index_key_arn: str = ""
+
+class IndexKeySettings(Settings):
+    index_key_arn: Text
 
 
 class DropSettings(Settings):
@@ -43,11 +55,16 @@ class EraseQueueSettings(Settings):
     erase_queue_url: Text
 
 
-class FlinksSettings(Settings):
+class MintSettings(Settings):
+    """For who only mints authorize tokens."""
+
     flinks_api_url: Text
     flinks_customer_id: Text
-    flinks_secret_key_arn: str = ""
-    flinks_api_key_arn: str = ""
+    flinks_secret_key_arn: Text
+
+
+class FlinksSettings(MintSettings):
+    flinks_api_key_arn: Text
 
 
 class ConnectSettings(Settings):
@@ -76,11 +93,16 @@ class FetchSettings(Settings):
 
 
 class AnnounceSettings(Settings):
-    """Announcements name the bucket; only who listens to the stream has a queue for what no bus will take."""
+    """Announcements name the bucket."""
 
     event_bus_name: Text
     drop_bucket: Text
-    announcement_failures_url: str = ""
+
+
+class RefusedAnnouncementsSettings(Settings):
+    """For who listens to the stream: the queue of what no bus will take."""
+
+    announcement_failures_url: Text
 
 
 class ResumeSettings(Settings):

@@ -12,10 +12,11 @@ from landing.domain import connection
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
-    from landing.flinks.client import FlinksClient
+    from landing.flinks.client import FlinksClient, TokenMint
     from landing.stores.bus import Bus
     from landing.stores.connection_table import ConnectionTable
     from landing.stores.drop_store import DropStore
+    from landing.stores.index_key import IndexKey
     from landing.stores.login_seal import LoginSeal
     from landing.stores.owner_tag import OwnerTag
     from landing.stores.queues import EraseQueue, FetchQueue
@@ -56,15 +57,21 @@ def _kms() -> "KMSClient":
 def login_seal() -> "LoginSeal":
     from landing.stores.login_seal import LoginSeal
 
-    keys = settings.SealSettings.from_environment()
-    return LoginSeal(_kms(), login_key=keys.login_key_arn, index_key=keys.index_key_arn)
+    return LoginSeal(_kms(), settings.LoginKeySettings.from_environment().login_key_arn)
+
+
+@cache
+def index_key() -> "IndexKey":
+    from landing.stores.index_key import IndexKey
+
+    return IndexKey(_kms(), settings.IndexKeySettings.from_environment().index_key_arn)
 
 
 @cache
 def owner_tag() -> "OwnerTag":
     from landing.stores.owner_tag import OwnerTag
 
-    return OwnerTag(login_seal().owner_mac)
+    return OwnerTag(index_key().owner_mac)
 
 
 @cache
@@ -84,16 +91,23 @@ def fetch_queue() -> "FetchQueue":
 
 
 @cache
+def token_mint() -> "TokenMint":
+    from landing.flinks.client import TokenMint
+    from landing.stores.flinks_keys import SessionKey
+
+    at = settings.MintSettings.from_environment()
+    key = SessionKey(boto3.client("secretsmanager", config=_PATIENT), at.flinks_secret_key_arn)
+    return TokenMint(at.flinks_api_url, at.flinks_customer_id, key)
+
+
+@cache
 def flinks() -> "FlinksClient":
     from landing.flinks.client import FlinksClient
     from landing.stores.flinks_keys import FlinksKeys
 
     at = settings.FlinksSettings.from_environment()
-    keys = FlinksKeys(
-        boto3.client("secretsmanager", config=_PATIENT),
-        secret_key_arn=at.flinks_secret_key_arn,
-        api_key_arn=at.flinks_api_key_arn,
-    )
+    secrets = boto3.client("secretsmanager", config=_PATIENT)
+    keys = FlinksKeys(secrets, at.flinks_secret_key_arn, at.flinks_api_key_arn)
     return FlinksClient(at.flinks_api_url, at.flinks_customer_id, keys)
 
 
@@ -135,9 +149,9 @@ def announcer() -> "Announcer":
     from landing.stores.bus import RefusedAnnouncements
     from landing.verbs.publish_events import Announcer
 
-    names = settings.AnnounceSettings.from_environment()
-    refused = RefusedAnnouncements(boto3.client("sqs", config=_PATIENT), names.announcement_failures_url)
-    return Announcer(connection_table(), bus(), refused, names.drop_bucket)
+    failures = settings.RefusedAnnouncementsSettings.from_environment().announcement_failures_url
+    refused = RefusedAnnouncements(boto3.client("sqs", config=_PATIENT), failures)
+    return Announcer(connection_table(), bus(), refused, settings.AnnounceSettings.from_environment().drop_bucket)
 
 
 @cache
@@ -169,6 +183,7 @@ def eraser() -> "Eraser":
     return Eraser(
         table=connection_table(),
         seal=login_seal(),
+        index=index_key(),
         flinks=flinks(),
         drops=DropStore(boto3.client("s3", config=_PATIENT), drops.drop_bucket, drops.data_key_arn),
         queue=erase_queue(),
@@ -187,6 +202,6 @@ def fetch_threads() -> int:
 
 def reset() -> None:
     """Forget every collaborator, as a new execution environment would."""
-    clients = (connection_table, _kms, login_seal, owner_tag, drop_store, fetch_queue, erase_queue, flinks)
-    for collaborator in (*clients, connect_page, fetcher, eraser, bus, announcer, refetcher):
+    clients = (connection_table, _kms, login_seal, index_key, owner_tag, drop_store, fetch_queue, erase_queue)
+    for collaborator in (*clients, token_mint, flinks, connect_page, fetcher, eraser, bus, announcer, refetcher):
         collaborator.cache_clear()

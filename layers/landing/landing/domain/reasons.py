@@ -57,7 +57,3 @@ class Reason(StrEnum):
         word = str.__new__(cls, value)
         word._name_ = word._value_ = value
         return word
-
-
-OF_ERASING = frozenset({Reason.ANOTHER_FLINKS, Reason.FETCH_UNDER_WAY, Reason.IN_PROGRESS, Reason.SWEEP_UNFINISHED})
-"""What no person is told: a connection that is being erased shows no reason."""

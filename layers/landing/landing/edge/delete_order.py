@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Self
 
+from aws_lambda_powertools import Logger
 from pydantic import Field, StringConstraints, model_validator
 
+from landing import metrics
 from landing.domain.connection import timestamp
 from landing.domain.reasons import Reason
-from landing.edge.web import Body, Guid
-from landing.verbs.delete_connection import EraseEnding, EraseOutcome, Eraser, TimeLeft, erase_all
+from landing.edge.inputs import Body, ConnectionId, Guid, NotAsDescribed, Owner, parsed
+from landing.edge.invocation import TimeLeft
+from landing.error_names import NOT_SERVED, name_of, place_of
+from landing.metrics import Metric
+from landing.verbs.delete_connection import EraseEnding, EraseOutcome, Eraser, erase_all
 
 type OneOrMore[T] = T | Annotated[list[T], Field(min_length=1, max_length=100)]
-type ConnectionId = Annotated[str, StringConstraints(pattern=r"^con_[a-z0-9_]{1,60}$")]
-type Owner = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 ACCEPTED = {
     "connectionId | loginId | owner": "exactly one of these members: a text, or a list of up to 100",
@@ -35,7 +38,7 @@ class Order(Body):
     @model_validator(mode="after")
     def _names_one_way(self) -> Self:
         if sum(named is not None for named in (self.connection_id, self.login_id, self.owner)) != 1:
-            raise ValueError("exactly one of connectionId, loginId and owner")
+            raise ValueError("must have exactly one of `connectionId`, `loginId` and `owner`")
         return self
 
 
@@ -48,10 +51,27 @@ class Done:
     connection_id: str | None = None
 
 
+def answer(given: Any, eraser: Eraser, time_left: TimeLeft, *, threads: int, logger: Logger) -> dict[str, Any]:
+    """Do what was ordered, if it can be read, and say what became of it."""
+    try:
+        order = parsed(given, Order, as_="order")
+    except NotAsDescribed as refusal:
+        logger.warning("order refused", detail=refusal.detail)
+        return {"outcome": "refused", "detail": refusal.detail, "accepted": ACCEPTED}
+    try:
+        done = carry_out(order, eraser, time_left, threads=threads)
+    except NOT_SERVED as error:
+        report(None, error, order.ticket, logger)
+        return {"outcome": "not_done", "reason": Reason.SERVICE_UNAVAILABLE}
+    for each in done:
+        report(each.connection_id, each.outcome, order.ticket, logger)
+    return {"dryRun": order.dry_run, "connections": [shown(each) for each in done]}
+
+
 def carry_out(order: Order, eraser: Eraser, time_left: TimeLeft, *, threads: int) -> list[Done]:
     """Erase, or on a dry run look at, everything that `order` means, in its order.
 
-    Raises ClientError or BotoCoreError when AWS cannot serve before anything was begun.
+    Raises one of `NOT_SERVED` when AWS cannot serve before anything was begun.
     """
     meant = list(enumerate(_named(order, eraser)))
     entries = [(position, connection_id) for position, known in meant for connection_id in known]
@@ -83,8 +103,10 @@ def _listed(given: str | list[str]) -> list[str]:
 def shown(done: Done) -> dict[str, Any]:
     """What ops sees of one connection; `order` is the position in the order's list."""
     outcome = done.outcome
-    if isinstance(outcome, Exception):
+    if isinstance(outcome, NOT_SERVED):
         return {"order": done.position, "outcome": "not_done", "reason": Reason.SERVICE_UNAVAILABLE}
+    if isinstance(outcome, Exception):  # asking again will not help
+        return {"order": done.position, "outcome": "not_done", "error": name_of(outcome)}
     answer = {
         "order": done.position,
         "connectionId": outcome.connection_id,
@@ -95,3 +117,21 @@ def shown(done: Done) -> dict[str, Any]:
         "receipt": outcome.receipt,
     }
     return {name: value for name, value in answer.items() if value is not None}
+
+
+_COUNTED = {
+    EraseEnding.DELETED: Metric.CONNECTION_DELETED,
+    EraseEnding.UNKNOWN_AT_FLINKS: Metric.CONNECTION_DELETED,
+    EraseEnding.DELETING: Metric.CONNECTION_DELETING,
+}
+
+
+def report(connection_id: str | None, outcome: EraseOutcome | Exception, ticket: str | None, logger: Logger) -> None:
+    """One log line for a run, and its metrics."""
+    about: dict[str, Any] = {"connectionId": connection_id, "ticket": ticket}
+    if isinstance(outcome, Exception):
+        logger.error("erase broke off", error=name_of(outcome), place=place_of(outcome), **about)
+        metrics.count([Metric.ERASE_ERROR])
+        return
+    logger.info("erase ended", ending=outcome.ending, reason=outcome.reason, cause=outcome.cause, **about)
+    metrics.count([*outcome.metrics, *([_COUNTED[outcome.ending]] if outcome.ending in _COUNTED else [])])

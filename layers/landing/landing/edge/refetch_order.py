@@ -1,14 +1,19 @@
 """An order to ask Flinks again, or to announce again, as ops gives it, and what became of it."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Self
 
+from aws_lambda_powertools import Logger
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
+from landing import metrics
 from landing.domain.connection import TERMINAL, Status
-from landing.edge.web import Body
+from landing.edge.inputs import Body, ConnectionId, NotAsDescribed, parsed
+from landing.edge.invocation import TimeLeft
+from landing.metrics import Metric
 from landing.stores.connection_table import Criteria
-from landing.verbs.refetch_connections import Order, Run, Verb
+from landing.verbs.refetch_connections import Order, RefetchEnding, Refetcher, Run, Verb
 
 ACCEPTED = {
     "refetch | reannounce": {
@@ -24,13 +29,13 @@ ACCEPTED = {
 
 
 def _instant(value: Any) -> datetime:
-    instant = datetime.fromisoformat(value) if isinstance(value, str) else None
-    if instant is None or instant.tzinfo is None:
-        raise ValueError("must be an RFC 3339 time with a zone")
-    return instant
+    with suppress(ValueError, TypeError):  # whose messages quote the value
+        instant = datetime.fromisoformat(value)
+        if instant.tzinfo is not None:
+            return instant
+    raise ValueError("must be an RFC 3339 time with a zone")
 
 
-type ConnectionId = Annotated[str, StringConstraints(pattern=r"^con_[a-z2-7]{26}$")]
 type Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
@@ -47,7 +52,7 @@ class Chosen(Body):
     @model_validator(mode="after")
     def _says_which(self) -> Self:
         if not self.model_fields_set or ("ids" in self.model_fields_set and len(self.model_fields_set) > 1):
-            raise ValueError("ids, or criteria")
+            raise ValueError("must have either `ids` alone or at least one of the criteria")
         return self
 
 
@@ -63,8 +68,28 @@ class Asked(Body):
     @model_validator(mode="after")
     def _asks_for_one_thing(self) -> Self:
         if (self.refetch is None) == (self.reannounce is None):
-            raise ValueError("refetch or reannounce")
+            raise ValueError("must have exactly one of `refetch` and `reannounce`")
         return self
+
+
+def answer(
+    given: Any, refetcher: Refetcher, time_left: TimeLeft, *, correlation_id: str, logger: Logger
+) -> dict[str, Any]:
+    """Do what was ordered, if it can be read, and say what became of it."""
+    try:
+        asked = parsed(given, Asked, as_="order")
+    except NotAsDescribed as refusal:
+        logger.warning("order refused", detail=refusal.detail)
+        return {"outcome": "refused", "detail": refusal.detail, "accepted": ACCEPTED}
+    order = order_of(asked, correlation_id)
+    run = refetcher.run(order, time_left)
+    logger.info("order ended", verb=order.verb, dryRun=order.dry_run, counts=run.counts, complete=run.complete)
+    if not order.dry_run:
+        metrics.count(
+            [Metric.EVENT_ANNOUNCED] * run.counts[RefetchEnding.ANNOUNCED]
+            + [Metric.CONNECTION_REFETCHED] * run.counts[RefetchEnding.REFETCHED]
+        )
+    return shown(order, run)
 
 
 def order_of(asked: Asked, correlation_id: str) -> Order:

@@ -13,15 +13,16 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic.alias_generators import to_camel
+from aws_lambda_powertools import Logger
 
-from landing import error_names, strict_json
-from landing.domain.connection import CONNECTION_ID, ERASED, Action, Connection, timestamp
+from landing import metrics, strict_json
+from landing.domain.connection import ERASED, Action, Connection, timestamp
+from landing.edge.inputs import LONGEST_OWNER, Body, NotAsDescribed, is_connection_id, is_owner, parsed
 from landing.edge.sentences import sentence_for
+from landing.error_names import NOT_SERVED, name_of
+from landing.metrics import Metric
 from landing.stores.connection_table import BadToken
 from landing.verbs.receive_login import ConnectionErased, Contended
 
@@ -29,7 +30,6 @@ type Event = dict[str, Any]
 type Reply = dict[str, Any]
 
 BODY_LIMIT = 8 * 1024
-LONGEST_OWNER = 256
 LARGEST_PAGE = 100
 USUAL_PAGE = 20
 _URN = "urn:flinks-landing:problem:"
@@ -80,14 +80,10 @@ class Problem(Exception):
         return _reply(self.type.status, body, headers, "application/problem+json")
 
 
-class Crash(Exception):
-    """A defect of ours, named without the words of the library that noticed: they may quote what was sent."""
+def answer(event: Event, verb: Callable[[Event], Reply], logger: Logger) -> Reply:
+    """Run `verb`; what it raises becomes a problem, with one log line.
 
-
-def answer(event: Event, verb: Callable[[Event], Reply], refused: Callable[[str, str], None]) -> Reply:
-    """Run `verb`; what it raises becomes a problem. `refused` is told (problem, cause), for one log line.
-
-    Raises Crash for what nobody foresaw: the gateway then answers 500, and the alarms hear of it.
+    What nobody foresaw stays an exception: the gateway then answers 500, and the alarms hear of it.
     """
     try:
         return verb(event)
@@ -97,11 +93,10 @@ def answer(event: Event, verb: Callable[[Event], Reply], refused: Callable[[str,
         said = _erased()
     except BadToken:
         said = bad_page()
-    except (Contended, ClientError, BotoCoreError) as fault:
-        said = unavailable(error_names.name_of(fault))
-    except Exception as defect:  # noqa: BLE001 - see Crash
-        raise Crash(f"{error_names.name_of(defect)} at {error_names.place_of(defect)}") from None
-    refused(said.type.slug, said.cause)
+    except (Contended, *NOT_SERVED) as fault:
+        said = unavailable(name_of(fault))
+    logger.warning("request refused", problem=said.type.slug, cause=said.cause)
+    metrics.count([Metric.REQUEST_REFUSED])
     return said.reply(event["requestContext"]["requestId"])
 
 
@@ -112,28 +107,28 @@ def owner(event: Event) -> str:
     """The app user: the `sub` claim of the token that the gateway has verified. Raises Problem 403."""
     claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
     sub = claims.get("sub")
-    if not isinstance(sub, str) or not 1 <= len(sub) <= LONGEST_OWNER or not _is_text(sub):
+    if not is_owner(sub):
         raise Problem(
             ProblemType.NO_SUBJECT, f"Send an access token with a `sub` claim of 1 to {LONGEST_OWNER} characters."
         )
-    return sub
+    return str(sub)
 
 
-def body[M: BaseModel](event: Event, model: type[M]) -> M:
+def body[M: Body](event: Event, model: type[M]) -> M:
     """The JSON body as `model`. Raises Problem 400, 413, 415 or 422."""
     media_type = event["headers"].get("content-type", "").strip()
     if not re.fullmatch(r'application/json(\s*;\s*charset=(utf-8|"utf-8"))?', media_type, re.IGNORECASE):
         raise Problem(ProblemType.NOT_JSON, "Send the header `Content-Type: application/json`.")
     try:
-        return model.model_validate(_parse(_raw_body(event)))
-    except ValidationError as error:
-        raise _invalid(error) from None
+        return parsed(_parse(_raw_body(event)), model, as_="body")
+    except NotAsDescribed as refusal:
+        raise Problem(ProblemType.INVALID_BODY, refusal.detail) from None
 
 
 def connection_id(event: Event) -> str:
     """The id in the path. Raises Problem 404 for what cannot be one."""
     id_ = event["pathParameters"]["connectionId"]
-    if not re.fullmatch(CONNECTION_ID, id_):
+    if not is_connection_id(id_):
         raise not_found()
     return str(id_)
 
@@ -157,82 +152,6 @@ def _parse(raw: bytes) -> Any:
         return strict_json.parse(raw)
     except strict_json.NotStrictJson:
         raise _malformed() from None
-
-
-def _is_text(value: str) -> bool:
-    """A lone surrogate can stand in JSON, and nowhere else."""
-    return not re.search("[\ud800-\udfff]", value)
-
-
-# --- what is accepted
-
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-INSTITUTION = r"^[A-Za-z0-9\u00c0-\u024f\u0300-\u036f .,:;!#*@&'\u2019()/_+\u2013-]{1,64}$"
-"""Latin letters with all their accents; no class such as \\w, which means more in each edition of Unicode."""
-MOST_ACCOUNTS = 100
-
-
-def _canonical_guid(value: str) -> str:
-    """Flinks' GUIDs have no version bits (flinks-api §14), so only the spelling is checked."""
-    lowered = value.lower()
-    if not _GUID.fullmatch(lowered):
-        raise ValueError("must be a GUID: 8-4-4-4-12 hexadecimal digits")
-    return lowered
-
-
-def _all_different(values: list[str]) -> list[str]:
-    if len(set(values)) != len(values):
-        raise ValueError("must not name an account twice")
-    return values
-
-
-type Guid = Annotated[str, AfterValidator(_canonical_guid)]
-type ChosenAccounts = Annotated[
-    list[Guid], Field(min_length=1, max_length=MOST_ACCOUNTS), AfterValidator(_all_different)
-]
-
-
-class Body(BaseModel):
-    """camelCase outside; nothing unknown, nothing converted, nothing quoted in an error."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", strict=True, frozen=True, hide_input_in_errors=True
-    )
-
-
-class PostedLogin(Body):
-    """What the browser sends after Flinks Connect."""
-
-    login_id: Guid = Field(repr=False)
-    institution: Annotated[str, StringConstraints(pattern=INSTITUTION)] | None = None
-    account_ids: (
-        Annotated[list[Guid], Field(min_length=1, max_length=MOST_ACCOUNTS), AfterValidator(_all_different)] | None
-    ) = None
-
-
-class WantedSession(Body):
-    """What a browser may ask of a Connect session. Where it ends is not for a browser to say."""
-
-    language: Literal["en", "fr"] = "en"
-    select_accounts: bool = False
-
-
-def _invalid(error: ValidationError) -> Problem:
-    """Says which member is wrong, as far as the name is ours, and why, as far as the words are ours."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    member = str(first["loc"][0]) if first["loc"] else ""
-    match first["type"]:
-        case "extra_forbidden":
-            detail = "The body has a member that this endpoint does not know."
-        case "missing":
-            detail = f"The member `{member}` is missing."
-        case "value_error":
-            detail = f"The member `{member}` {first['msg'].removeprefix('Value error, ')}."
-        case _ if not member:
-            detail = "The body must be a JSON object."
-        case _:
-            detail = f"The member `{member}` has the wrong type, length or characters."
-    return Problem(ProblemType.INVALID_BODY, detail)
 
 
 # --- what goes out

@@ -61,11 +61,6 @@ class AccountData:
     last_refresh: str | None
     """UTC without a zone, as Flinks says it; `0001-01-01T00:00:00` for never (flinks-api §15)."""
 
-    @property
-    def size(self) -> int:
-        """In bytes, compressed."""
-        return len(self.compressed)
-
 
 def read(body: JsonObject | None, login_id: str, about: About) -> AccountData:
     """Check that `body` is the data of `login_id` (canonical), then strip it, put `about` first, and pack it.

@@ -2,42 +2,24 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
-from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
+from landing.flinks.answer import GUID, HEADER_VALUE, Answer, Call
+from landing.flinks.codes import Kind, what_to_do
 from landing.flinks.wire import Fault, Reply, Wire
 from landing.strict_json import JsonObject, NotStrictJson, parse
 
-__all__ = ["Answer", "Call", "Credentials", "Fault", "FlinksClient", "JsonObject"]
-
-# Flinks' GUIDs come from a database sequence: no RFC 4122 version or variant (flinks-api §14).
-_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _FLINKS_CODE = re.compile(r"[A-Z][A-Z_ ]{1,63}")
-
-NO_ERROR = frozenset({None, "OK", "CREATED"})
-"""The FlinksCodes of a success, None being the usual one."""
 
 MAX_BYTES = 32 * 1024 * 1024
 LONGEST_RETRY_AFTER = 900.0
 """Seconds. Flinks documents no Retry-After: a longer one is more likely a mistake than a plan."""
-
-
-class Call(StrEnum):
-    GENERATE_AUTHORIZE_TOKEN = "GenerateAuthorizeToken"  # noqa: S105  # the name of a call
-    AUTHORIZE = "Authorize"
-    ACCOUNTS_DETAIL = "GetAccountsDetail"
-    ACCOUNTS_DETAIL_ASYNC = "GetAccountsDetailAsync"
-    DELETE_CARD = "DeleteCard"
-
 
 DEADLINES: Mapping[Call, float] = {
     Call.GENERATE_AUTHORIZE_TOKEN: 20,
@@ -49,179 +31,77 @@ DEADLINES: Mapping[Call, float] = {
 """Seconds for a whole call. A data call may run 210 s at Flinks, so its timeout means: ask again later."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What Flinks answered to a call, or the fault that kept it from answering.
-
-    Its repr is safe to log: call, status, code and fault. Everything else may be a secret or personal.
-    """
-
-    call: Call
-    status: int | None = None
-    """The HTTP status; None when no status line came."""
-    code: str | None = None
-    """The FlinksCode; `UNRECOGNISABLE` if it looks like none, so that no secret is logged as a code."""
-    body: JsonObject | None = field(default=None, repr=False)
-    fault: Fault | None = None
-    retry_after: float | None = field(default=None, repr=False)
-    """Seconds."""
-
-    @property
-    def effective_status(self) -> int | None:
-        """The HTTP status, unless that is 200 and the body names another (flinks-api §6.3, §10.1)."""
-        if self.status != HTTPStatus.OK:
-            return self.status
-        return self.declared_status or HTTPStatus.OK
-
-    @property
-    def declared_status(self) -> int | None:
-        """The status in the body. DeleteCard calls it StatusCode (flinks-api §8)."""
-        for name in ("HttpStatusCode", "StatusCode"):
-            declared = (self.body or {}).get(name)
-            if type(declared) is int:
-                return declared
-        return None
-
-    @property
-    def is_success(self) -> bool:
-        """A 200 in the line and in the body, with no code that says otherwise."""
-        return self.fault is None and self.effective_status == HTTPStatus.OK and self.code in NO_ERROR
-
-    @property
-    def token(self) -> str | None:
-        """The authorize token, of a GenerateAuthorizeToken that succeeded."""
-        token = self._text("Token")
-        if self.call is Call.GENERATE_AUTHORIZE_TOKEN and self.is_success and _HEADER_VALUE.fullmatch(token):
-            return token
-        return None
-
-    @property
-    def request_id(self) -> str | None:
-        """The session. An error can carry a usable one (flinks-api §5.5)."""
-        request_id = self._text("RequestId")
-        return request_id if _GUID.fullmatch(request_id) else None
-
-    @property
-    def login_id(self) -> str | None:
-        """The login that the answer is about, in lower case."""
-        login_id = self._login.get("Id")
-        return login_id.lower() if isinstance(login_id, str) and _GUID.fullmatch(login_id) else None
-
-    @property
-    def last_refresh(self) -> str | None:
-        """When the bank was last read: UTC without a zone, `0001-01-01T00:00:00` for never."""
-        last_refresh = self._login.get("LastRefresh")
-        return last_refresh if isinstance(last_refresh, str) else None
-
-    @property
-    def tag(self) -> str | None:
-        return self._text("Tag") or None
-
-    @property
-    def message(self) -> str:
-        """Free text that may quote ids. Only DeleteCard gives a reason to look at it."""
-        return self._text("Message")
-
-    def _text(self, name: str) -> str:
-        value = (self.body or {}).get(name)
-        return value if isinstance(value, str) else ""
-
-    @property
-    def _login(self) -> JsonObject:
-        login = (self.body or {}).get("Login")
-        return login if isinstance(login, dict) else {}
-
-
-class Credentials(Protocol):
+class MintKey(Protocol):
     """Read before every call, so that a rotated key is used as soon as it is known."""
 
     @property
     def secret_key(self) -> str: ...
+    def refresh(self) -> None:
+        """Forget what was read, so that the next read finds a rotated key."""
+
+
+class Credentials(MintKey, Protocol):
+    """The keys of a function that also asks for data, or deletes."""
+
     @property
     def api_key(self) -> str: ...
-    def refresh(self) -> None:
-        """Forget the keys, so that the next read finds rotated ones."""
 
 
-class FlinksClient:
-    """One customer of one Flinks instance. Threads may share it.
+type MayAskAgain = Callable[[], bool]
+"""Asked when Flinks has refused our keys: whether there is time for the same call once more."""
 
-    ids are checked before they are sent: one that is no GUID is a ValueError, which does not quote it.
-    """
+
+def _always() -> bool:
+    return True
+
+
+class TokenMint:
+    """What the secret key opens at one customer of one Flinks instance. Threads may share it."""
 
     def __init__(
         self,
         api_url: str,
         customer_id: str,
-        credentials: Credentials,
+        credentials: MintKey,
         *,
-        bearer: str | None = None,
-        days_of_transactions: Literal["Days90", "Days365"] = "Days90",
         deadlines: Mapping[Call, float] = DEADLINES,
         max_bytes: int = MAX_BYTES,
         connections: int = 32,
     ) -> None:
         """`api_url` is an origin: https, or http on loopback. `deadlines` are seconds per call.
 
-        `bearer` is for the few instances that want `Authorization: Bearer` besides (flinks-api §3). Up to
-        `connections` are kept open; more threads than that still work.
+        Up to `connections` are kept open; more threads than that still work.
 
         Raises:
-            ValueError: A URL, a customerId or a depth of history that is none. Quotes nothing.
+            ValueError: A URL or a customerId that is none. Quotes nothing.
         """
         origin, host = _origin(api_url)
         customer_id = _guid(customer_id, "customerId")
-        if days_of_transactions not in {"Days90", "Days365"}:
-            raise ValueError("Flinks knows Days90 and Days365")
         self.home = f"{host}/{customer_id.lower()}"
         """Which Flinks this is. Logins of another home are unknown here (flinks-api §2.3)."""
         self._root = f"{origin}/v3/{customer_id}/BankingServices"
-        self._credentials = credentials
-        self._bearer = bearer
-        self._days_of_transactions = days_of_transactions
+        self._keys = credentials
         self._deadlines = deadlines
         self._wire = Wire(connections, max_bytes)
 
     def refresh_credentials(self) -> None:
         """Read the keys anew before the next call: what was refused may have been rotated."""
-        self._credentials.refresh()
+        self._keys.refresh()
 
     def generate_authorize_token(self) -> Answer:
-        return self._ask("POST", Call.GENERATE_AUTHORIZE_TOKEN, ("flinks-auth-key", self._credentials.secret_key))
+        return self._with_fresh_keys(self._mint, _always)
 
-    def authorize(self, login_id: str, token: str) -> Answer:
-        """Open a session on what Flinks holds; the bank is not asked. `token` is spent even if this fails."""
-        body = {"LoginId": _guid(login_id, "loginId"), "MostRecentCached": True}
-        return self._ask("POST", Call.AUTHORIZE, ("flinks-auth-key", token), body)
+    def _mint(self) -> Answer:
+        return self._ask("POST", Call.GENERATE_AUTHORIZE_TOKEN, ("flinks-auth-key", self._keys.secret_key))
 
-    def exchange(self, login_id: str) -> Answer:
-        """A fresh authorize token, then `authorize` with it. Without a token, the answer that had none."""
-        _guid(login_id, "loginId")
-        minted = self.generate_authorize_token()
-        return minted if minted.token is None else self.authorize(login_id, minted.token)
-
-    def accounts_detail(self, request_id: str, accounts_filter: Sequence[str] | None = None) -> Answer:
-        """Ask for the data. No filter, or an empty one, means every account."""
-        body: JsonObject = {
-            "RequestId": _guid(request_id, "requestId"),
-            "WithAccountIdentity": True,
-            "WithKYC": True,
-            "WithTransactions": True,
-            "DaysOfTransactions": self._days_of_transactions,
-        }
-        if accounts_filter:
-            body["AccountsFilter"] = list(accounts_filter)
-        return self._ask("POST", Call.ACCOUNTS_DETAIL, ("x-api-key", self._credentials.api_key), body)
-
-    def accounts_detail_async(self, request_id: str) -> Answer:
-        """Ask again, after a 202, for what `accounts_detail` asked for."""
-        key = ("x-api-key", self._credentials.api_key)
-        return self._ask("GET", Call.ACCOUNTS_DETAIL_ASYNC, key, path=f"/{_guid(request_id, 'requestId')}")
-
-    def delete_card(self, login_id: str) -> Answer:
-        """Have Flinks forget the login. After a timeout nothing is known: call again."""
-        key = ("x-api-key", self._credentials.api_key)
-        return self._ask("DELETE", Call.DELETE_CARD, key, path=f"/{_guid(login_id, 'loginId')}")
+    def _with_fresh_keys(self, ask: Callable[[], Answer], may_ask_again: MayAskAgain) -> Answer:
+        """When Flinks refuses our keys, read them anew and ask once more: they may have been rotated."""
+        answer = ask()
+        if what_to_do(answer).kind is Kind.OUR_CREDENTIALS:
+            self.refresh_credentials()
+            if may_ask_again():
+                return ask()
+        return answer
 
     def _ask(
         self, method: str, call: Call, key: tuple[str, str], body: JsonObject | None = None, path: str = ""
@@ -234,14 +114,83 @@ class FlinksClient:
             "Content-Type": "application/json",
             "User-Agent": "flinks-landing",
         }
-        if self._bearer is not None:
-            headers["Authorization"] = f"Bearer {self._bearer.strip()}"
-        if not all(_HEADER_VALUE.fullmatch(text) for text in headers.values()):
+        if not all(HEADER_VALUE.fullmatch(text) for text in headers.values()):
             # requests would refuse it too, and quote it.
             return Answer(call, fault=Fault.UNSENDABLE)
         content = None if body is None else json.dumps(body).encode()
         url = f"{self._root}/{call}{path}"
         return _answer(call, self._wire.send(method, url, headers, content, self._deadlines[call]))
+
+
+class FlinksClient(TokenMint):
+    """The rest of the API. ids are checked before they are sent: one that is no GUID is a ValueError without it."""
+
+    def __init__(
+        self,
+        api_url: str,
+        customer_id: str,
+        credentials: Credentials,
+        *,
+        days_of_transactions: Literal["Days90", "Days365"] = "Days90",
+        deadlines: Mapping[Call, float] = DEADLINES,
+        max_bytes: int = MAX_BYTES,
+        connections: int = 32,
+    ) -> None:
+        """As `TokenMint`; a depth of history that Flinks does not know is a ValueError too."""
+        super().__init__(
+            api_url, customer_id, credentials, deadlines=deadlines, max_bytes=max_bytes, connections=connections
+        )
+        if days_of_transactions not in {"Days90", "Days365"}:
+            raise ValueError("Flinks knows Days90 and Days365")
+        self._credentials = credentials
+        self._days_of_transactions = days_of_transactions
+
+    def exchange(self, login_id: str, may_ask_again: MayAskAgain = _always) -> Answer:
+        """A fresh authorize token, then `authorize` with it. Without a token, the answer that had none."""
+        _guid(login_id, "loginId")
+
+        def ask() -> Answer:
+            minted = self._mint()
+            return minted if minted.token is None else self.authorize(login_id, minted.token)
+
+        return self._with_fresh_keys(ask, may_ask_again)
+
+    def authorize(self, login_id: str, token: str) -> Answer:
+        """Open a session on what Flinks holds; the bank is not asked. `token` is spent even if this fails."""
+        body = {"LoginId": _guid(login_id, "loginId"), "MostRecentCached": True}
+        return self._ask("POST", Call.AUTHORIZE, ("flinks-auth-key", token), body)
+
+    def accounts_detail(
+        self, request_id: str, accounts_filter: Sequence[str] | None = None, may_ask_again: MayAskAgain = _always
+    ) -> Answer:
+        """Ask for the data. No filter, or an empty one, means every account."""
+        body: JsonObject = {
+            "RequestId": _guid(request_id, "requestId"),
+            "WithAccountIdentity": True,
+            "WithKYC": True,
+            "WithTransactions": True,
+            "DaysOfTransactions": self._days_of_transactions,
+        }
+        if accounts_filter:
+            body["AccountsFilter"] = list(accounts_filter)
+        return self._with_api_key("POST", Call.ACCOUNTS_DETAIL, may_ask_again, body)
+
+    def accounts_detail_async(self, request_id: str, may_ask_again: MayAskAgain = _always) -> Answer:
+        """Ask again, after a 202, for what `accounts_detail` asked for."""
+        path = f"/{_guid(request_id, 'requestId')}"
+        return self._with_api_key("GET", Call.ACCOUNTS_DETAIL_ASYNC, may_ask_again, path=path)
+
+    def delete_card(self, login_id: str) -> Answer:
+        """Have Flinks forget the login. After a timeout nothing is known: call again."""
+        return self._with_api_key("DELETE", Call.DELETE_CARD, _always, path=f"/{_guid(login_id, 'loginId')}")
+
+    def _with_api_key(
+        self, method: str, call: Call, may_ask_again: MayAskAgain, body: JsonObject | None = None, path: str = ""
+    ) -> Answer:
+        def ask() -> Answer:
+            return self._ask(method, call, ("x-api-key", self._credentials.api_key), body, path)
+
+        return self._with_fresh_keys(ask, may_ask_again)
 
 
 def _answer(call: Call, reply: Reply) -> Answer:
@@ -285,7 +234,7 @@ def _seconds(retry_after: str | None) -> float | None:
 
 
 def _guid(text: Any, name: str) -> str:
-    if not isinstance(text, str) or not _GUID.fullmatch(text):
+    if not isinstance(text, str) or not GUID.fullmatch(text):
         raise ValueError(f"the {name} is not a GUID")
     return text
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from landing.domain.connection import Action
 from landing.domain.reasons import Reason
-from landing.flinks.client import NO_ERROR, Answer, Call
+from landing.flinks.answer import NO_ERROR, Answer, Call
 from landing.flinks.wire import Fault
 from landing.metrics import Metric
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import batched
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from landing.domain.announcements import Announcement
 from landing.domain.connection import Settled
-from landing.error_names import name_of
+from landing.error_names import NOT_SERVED, name_of
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -57,7 +57,7 @@ class Bus:
     def _try(self, batch: list[Announcement]) -> list[str | None]:
         try:
             answer = self._events.put_events(Entries=[self._entry(announcement) for announcement in batch])
-        except (ClientError, BotoCoreError) as error:
+        except NOT_SERVED as error:
             code = error.response["Error"]["Code"] if isinstance(error, ClientError) else name_of(error)
             if code == "ValidationException" and len(batch) > 1:  # one of them is at fault: find out which
                 return [code for announcement in batch for code in self._try([announcement])]
@@ -81,7 +81,7 @@ class RefusedAnnouncements:
         self._queue_url = queue_url
 
     def keep(self, settled: Settled, code: str) -> None:
-        """Raises ClientError or BotoCoreError when SQS cannot serve."""
+        """Raises one of `NOT_SERVED` when SQS cannot serve."""
         message = {
             "connectionId": settled.connection_id,
             "generation": settled.generation,

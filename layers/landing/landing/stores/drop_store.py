@@ -8,9 +8,10 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from landing.domain.connection import Drop
+from landing.error_names import NOT_SERVED, name_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -20,7 +21,7 @@ _TRIES_WHILE_CONTENDED = 3
 
 
 class Packed(Protocol):
-    """Account data as it will lie in S3 (`account_data` makes it); `size` in bytes of what is stored."""
+    """Account data as it will lie in S3 (`account_data` makes it)."""
 
     @property
     def compressed(self) -> bytes: ...
@@ -50,13 +51,17 @@ class DropNotPut(Exception):
         self.code = code
 
 
+LAYOUTS = ("accounts/v1/{connection_id}/",)
+"""Below these lies everything of one connection, and of no other. Drops are put below the last one; an erase sweeps
+them all: a layout stays in this list until no object of it is left anywhere."""
+
+
 def drop_key(connection_id: str, generation: int) -> str:
-    return f"{connection_prefix(connection_id)}{generation:06d}.json.gz"
+    return f"{_prefixes(connection_id)[-1]}{generation:06d}.json.gz"
 
 
-def connection_prefix(connection_id: str) -> str:
-    """Everything of one connection, and of no other, lies below this."""
-    return f"accounts/v1/{connection_id}/"
+def _prefixes(connection_id: str) -> list[str]:
+    return [layout.format(connection_id=connection_id) for layout in LAYOUTS]
 
 
 class DropStore:
@@ -94,8 +99,8 @@ class DropStore:
                     continue
                 failure = PutFailure.UNANSWERED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else PutFailure.REFUSED
                 raise DropNotPut(failure, error.response["Error"]["Code"]) from None
-            except BotoCoreError as error:
-                raise DropNotPut(PutFailure.UNANSWERED, type(error).__name__) from None
+            except NOT_SERVED as error:
+                raise DropNotPut(PutFailure.UNANSWERED, name_of(error)) from None
             return Drop(
                 key=key,
                 version_id=answer["VersionId"],
@@ -110,10 +115,8 @@ class DropStore:
     def _already_there(self, key: str) -> Drop:
         try:
             head = self._s3.head_object(Bucket=self._bucket, Key=key)
-        except ClientError as error:
-            raise DropNotPut(PutFailure.REFUSED, error.response["Error"]["Code"]) from None
-        except BotoCoreError as error:
-            raise DropNotPut(PutFailure.REFUSED, type(error).__name__) from None
+        except NOT_SERVED as error:
+            raise DropNotPut(PutFailure.REFUSED, name_of(error)) from None
         metadata = head["Metadata"]
         return Drop(
             key=key,
@@ -128,7 +131,7 @@ class DropStore:
     # --- erasing
 
     def contents(self, connection_id: str) -> "Contents":
-        """Count everything of one connection. Raises ClientError or BotoCoreError."""
+        """Count everything of one connection. Raises one of `NOT_SERVED`."""
         versions = markers = 0
         for page in self._versions(connection_id):
             versions += len(page.get("Versions", []))
@@ -139,7 +142,7 @@ class DropStore:
     def sweep(self, connection_id: str, time_left: Callable[[], timedelta]) -> bool:
         """Delete every version, delete marker and unfinished upload of a connection; True once a listing is empty.
 
-        False when time runs out first or S3 refuses everything that is left. Raises ClientError or BotoCoreError.
+        False when time runs out first or S3 refuses everything that is left. Raises one of `NOT_SERVED`.
         """
         while time_left() > _SWEEP_STEP:
             found = next((entries for page in self._versions(connection_id) if (entries := _entries(page))), [])
@@ -158,7 +161,7 @@ class DropStore:
     def put_receipt(self, connection_id: str, receipt: dict[str, Any]) -> None:
         """Keep a receipt outside everything that is swept or restored; the first one stays.
 
-        Raises ClientError or BotoCoreError.
+        Raises one of `NOT_SERVED`.
         """
         try:
             self._s3.put_object(
@@ -177,11 +180,13 @@ class DropStore:
 
     def _versions(self, connection_id: str) -> Iterator[Any]:
         pages = self._s3.get_paginator("list_object_versions")
-        return iter(pages.paginate(Bucket=self._bucket, Prefix=connection_prefix(connection_id)))
+        for prefix in _prefixes(connection_id):
+            yield from pages.paginate(Bucket=self._bucket, Prefix=prefix)
 
     def _uploads(self, connection_id: str) -> Iterator[Any]:
         pages = self._s3.get_paginator("list_multipart_uploads")
-        return iter(pages.paginate(Bucket=self._bucket, Prefix=connection_prefix(connection_id)))
+        for prefix in _prefixes(connection_id):
+            yield from pages.paginate(Bucket=self._bucket, Prefix=prefix)
 
     def _delete(self, entries: "list[ObjectIdentifierTypeDef]") -> int:
         answer = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": entries, "Quiet": True})

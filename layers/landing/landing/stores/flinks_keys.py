@@ -8,34 +8,57 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
-class FlinksKeys:
-    """`{"secretKey": …}` mints authorize tokens, `{"apiKey": …}` opens the data endpoints (flinks-api §3)."""
+class SessionKey:
+    """`{"secretKey": …}` mints authorize tokens (flinks-api §3)."""
 
-    def __init__(self, secrets: "SecretsManagerClient", *, secret_key_arn: str = "", api_key_arn: str = "") -> None:
-        self._secrets = secrets
-        self._arns = {"secretKey": secret_key_arn, "apiKey": api_key_arn}
-        self._kept: dict[str, str] = {}
-        self._lock = Lock()
+    def __init__(self, secrets: "SecretsManagerClient", secret_key_arn: str) -> None:
+        self._secret_key = _Kept(secrets, secret_key_arn, "secretKey")
 
     @property
     def secret_key(self) -> str:
-        return self._key("secretKey")
-
-    @property
-    def api_key(self) -> str:
-        return self._key("apiKey")
+        return self._secret_key.read()
 
     def refresh(self) -> None:
         """Forget what was read: the next use reads it again."""
-        with self._lock:
-            self._kept = {}
+        self._secret_key.forget()
 
-    def _key(self, member: str) -> str:
+
+class FlinksKeys(SessionKey):
+    """With it `{"apiKey": …}`, which opens the data endpoints."""
+
+    def __init__(self, secrets: "SecretsManagerClient", secret_key_arn: str, api_key_arn: str) -> None:
+        super().__init__(secrets, secret_key_arn)
+        self._api_key = _Kept(secrets, api_key_arn, "apiKey")
+
+    @property
+    def api_key(self) -> str:
+        return self._api_key.read()
+
+    def refresh(self) -> None:
+        super().refresh()
+        self._api_key.forget()
+
+
+class _Kept:
+    """One member of one secret. Threads may share it."""
+
+    def __init__(self, secrets: "SecretsManagerClient", arn: str, member: str) -> None:
+        self._secrets = secrets
+        self._arn = arn
+        self._member = member
+        self._key: str | None = None
+        self._lock = Lock()
+
+    def read(self) -> str:
         with self._lock:
-            if member not in self._kept:
-                secret = self._secrets.get_secret_value(SecretId=self._arns[member])
-                self._kept[member] = _member(secret["SecretString"], member)
-            return self._kept[member]
+            if self._key is None:
+                secret = self._secrets.get_secret_value(SecretId=self._arn)
+                self._key = _member(secret["SecretString"], self._member)
+            return self._key
+
+    def forget(self) -> None:
+        with self._lock:
+            self._key = None
 
 
 def _member(secret: str, member: str) -> str:

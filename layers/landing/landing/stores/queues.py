@@ -1,11 +1,13 @@
 """Delayed messages that carry ids only."""
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from landing.domain.backoff import LONGEST_DELAY
 from landing.domain.connection import Hint
+from landing.error_names import NOT_SERVED
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -23,9 +25,14 @@ class FetchQueue:
         self._queue_url = queue_url
 
     def send(self, hint: Hint, delay: timedelta = timedelta()) -> None:
-        """Raises ClientError or BotoCoreError when SQS cannot serve."""
+        """Raises one of `NOT_SERVED` when SQS cannot serve."""
         seconds = -(-min(max(delay, timedelta()), LONGEST_DELAY) // timedelta(seconds=1))
         self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=json.dumps(to_message(hint)), DelaySeconds=seconds)
+
+    def wake(self, hint: Hint, delay: timedelta = timedelta()) -> None:
+        """As `send`; a message that cannot be sent now is made good by `resume_stalled`."""
+        with suppress(*NOT_SERVED):
+            self.send(hint, delay)
 
 
 class EraseQueue(FetchQueue):

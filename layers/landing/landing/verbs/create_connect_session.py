@@ -7,8 +7,8 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from landing.domain.reasons import Reason
-from landing.flinks.client import FlinksClient
-from landing.flinks.codes import Kind, what_to_do
+from landing.flinks.client import TokenMint
+from landing.flinks.codes import what_to_do
 from landing.stores.owner_tag import OwnerTag
 
 VALID_FOR = timedelta(minutes=15)
@@ -44,7 +44,7 @@ def create_connect_session(
     owner: str,
     *,
     page: ConnectPage,
-    flinks: FlinksClient,
+    flinks: TokenMint,
     tags: OwnerTag,
     clock: Callable[[], datetime],
     language: Literal["en", "fr"] = "en",
@@ -52,9 +52,6 @@ def create_connect_session(
 ) -> ConnectSession:
     """Open a session for `owner`. Raises NoSession, and ClientError when KMS or Secrets Manager cannot serve."""
     answer = flinks.generate_authorize_token()
-    if what_to_do(answer).kind is Kind.OUR_CREDENTIALS:
-        flinks.refresh_credentials()  # they may have been rotated
-        answer = flinks.generate_authorize_token()
     if answer.token is None:
         raise NoSession(what_to_do(answer).reason)
     expires_at = clock() + VALID_FOR

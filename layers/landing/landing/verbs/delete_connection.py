@@ -19,9 +19,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from landing import error_names
 from landing.domain.backoff import USUAL, Backoff
 from landing.domain.change import Transition
 from landing.domain.connection import (
@@ -43,11 +40,13 @@ from landing.domain.transitions import (
     still_erasing,
     tombstoned,
 )
-from landing.flinks.client import Answer, FlinksClient
-from landing.flinks.codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
+from landing.error_names import NOT_SERVED, name_of, place_of
+from landing.flinks.client import FlinksClient
+from landing.flinks.codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, what_to_do
 from landing.metrics import Metric
 from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.drop_store import Contents, DropStore
+from landing.stores.index_key import IndexKey
 from landing.stores.login_seal import LoginSeal, Purpose
 from landing.stores.queues import EraseQueue
 
@@ -116,6 +115,7 @@ class Eraser:
 
     table: ConnectionTable
     seal: LoginSeal
+    index: IndexKey
     flinks: FlinksClient
     drops: DropStore
     queue: EraseQueue
@@ -127,14 +127,14 @@ class Eraser:
 
     def with_login(self, login_id: str) -> list[str]:
         """The ids of all connections to a canonical loginId, tombstones too."""
-        return [row.connection_id for row in self.table.all_of_login(self.seal.login_ref(login_id))]
+        return [row.connection_id for row in self.table.all_of_login(self.index.login_ref(login_id))]
 
     def of_owner(self, owner: str) -> list[str]:
         """The ids of all connections of an app user; a tombstone no longer knows whose it was."""
         return [row.connection_id for row in self.table.all_of_owner(owner)]
 
     def look(self, connection_id: str) -> EraseOutcome:
-        """What erasing would do; changes nothing. Raises ClientError or BotoCoreError when AWS cannot serve."""
+        """What erasing would do; changes nothing. Raises one of `NOT_SERVED` when AWS cannot serve."""
         row = self.table.get(connection_id)
         if row is None:
             return EraseOutcome(None, EraseEnding.UNKNOWN)
@@ -148,7 +148,7 @@ class Eraser:
     def erase(self, connection_id: str, ticket: str | None, time_left: TimeLeft) -> EraseOutcome:
         """Erase a connection, as far as it goes at once; the erase queue does the rest.
 
-        Once the tombstone stands the erasure goes on by itself. Raises ClientError or BotoCoreError when the table
+        Once the tombstone stands the erasure goes on by itself. Raises one of `NOT_SERVED` when the table
         cannot serve.
         """
         try:
@@ -160,7 +160,7 @@ class Eraser:
         return self._run(row, time_left)
 
     def resume(self, hint: Hint, time_left: TimeLeft) -> EraseOutcome:
-        """Go on with what a message says is due. Raises ClientError or BotoCoreError when the table cannot serve."""
+        """Go on with what a message says is due. Raises one of `NOT_SERVED` when the table cannot serve."""
         if time_left() < RUN_TAKES:
             self.queue.send(hint)
             return EraseOutcome(hint.connection_id, EraseEnding.EARLY)
@@ -171,7 +171,7 @@ class Eraser:
             row = refusal.row
             if row is None or row.hint != hint or row.status is not Status.DELETING or row.due_at is None:
                 return EraseOutcome(hint.connection_id, EraseEnding.STALE)
-            self._send(hint, row.due_at - now)
+            self.queue.wake(hint, row.due_at - now)
             return EraseOutcome(hint.connection_id, EraseEnding.EARLY, due_at=row.due_at)
         return self._work(claim, time_left)
 
@@ -181,7 +181,7 @@ class Eraser:
         if row.status is Status.DELETED:
             return self._standing(row)
         if time_left() < RUN_TAKES:
-            self._send(row.hint, timedelta())
+            self.queue.wake(row.hint, timedelta())
             return self._standing(row)
         now = self.clock()
         try:
@@ -194,8 +194,8 @@ class Eraser:
         try:
             try:
                 return self._steps(claim, time_left)
-            except (ClientError, BotoCoreError) as error:
-                cause = f"{error_names.name_of(error)} at {error_names.place_of(error)}"
+            except NOT_SERVED as error:
+                cause = f"{name_of(error)} at {place_of(error)}"
                 return self._later(claim, Later(Reason.SERVICE_UNAVAILABLE, Metric.ERASE_ERROR, cause=cause))
         except RowChanged as loss:  # our lease is over, and someone else goes on
             return self._standing(loss.row or claim)
@@ -244,7 +244,8 @@ class Eraser:
         if claim.sealed_login is None:
             return Later(Reason.LOGIN_MISSING, Metric.ERASE_ERROR)
         login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
-        answer, verdict = self._call(lambda: self.flinks.delete_card(login_id))
+        answer = self.flinks.delete_card(login_id)
+        verdict = what_to_do(answer)
         if verdict.kind is Kind.DELETED:
             return AtFlinks.DELETED
         if verdict.kind is Kind.GONE:
@@ -258,20 +259,11 @@ class Eraser:
         """
         if claim.flinks_home not in (None, self.flinks.home):
             return Later(Reason.ANOTHER_FLINKS, Metric.FLINKS_HOME_MISMATCH)
-        minted, verdict = self._call(self.flinks.generate_authorize_token)
+        minted = self.flinks.generate_authorize_token()
         if minted.token is None:
+            verdict = what_to_do(minted)
             return Later(verdict.reason, verdict.metric, minted.retry_after)
         return AtFlinks.ALREADY_GONE if claim.flinks_home is not None else AtFlinks.UNKNOWN
-
-    def _call(self, call: Callable[[], Answer]) -> tuple[Answer, Verdict]:
-        """Call Flinks; when it refuses our credentials, read them anew and call once more: they may have rotated."""
-        answer = call()
-        verdict = what_to_do(answer)
-        if verdict.kind is Kind.OUR_CREDENTIALS:
-            self.flinks.refresh_credentials()
-            answer = call()
-            verdict = what_to_do(answer)
-        return answer, verdict
 
     def _is_shared(self, row: Connection) -> bool:
         """Whether someone else is connected to the same login; who was refused as not its owner is not."""
@@ -297,18 +289,11 @@ class Eraser:
         pause = backoff.last if overdue else backoff.delay(claim.retries, self.jitter, later.not_before)
         due_at = later.due_at or now + pause
         row = self._write(claim, still_erasing(claim, now, due_at, reason=later.reason))
-        self._send(row.hint, due_at - now)
+        self.queue.wake(row.hint, due_at - now)
         metrics = (*([later.metric] if later.metric else []), *([Metric.ERASURE_OVERDUE] if overdue else []))
         return EraseOutcome(
             row.connection_id, EraseEnding.DELETING, later.reason, due_at, metrics=metrics, cause=later.cause
         )
-
-    def _send(self, hint: Hint, delay: timedelta) -> None:
-        """Wake someone when it is due. A message that cannot be sent is made good by `resume_stalled`."""
-        try:
-            self.queue.send(hint, delay)
-        except (ClientError, BotoCoreError):
-            return
 
     def _standing(self, row: Connection) -> EraseOutcome:
         """How it stands with a connection that is erased, or being erased."""

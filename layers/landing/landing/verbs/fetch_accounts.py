@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from landing.domain.backoff import USUAL, Backoff
 from landing.domain.change import Transition
 from landing.domain.connection import Action, Connection, Hint, Status
 from landing.domain.reasons import Reason
 from landing.domain.transitions import claimed, gave_up, next_generation, pending, ready, waiting
+from landing.error_names import NOT_SERVED
 from landing.flinks import account_data
-from landing.flinks.client import Answer, FlinksClient
+from landing.flinks.answer import Answer
+from landing.flinks.client import FlinksClient
 from landing.flinks.codes import ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
 from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.drop_store import DropNotPut, DropStore, PutFailure
@@ -103,7 +103,7 @@ class Fetcher:
     jitter: Callable[[], float] = random.random
 
     def fetch(self, hint: Hint) -> FetchOutcome:
-        """Do what is due for `hint`, if it still is. Raises ClientError or BotoCoreError when AWS cannot serve."""
+        """Do what is due for `hint`, if it still is. Raises one of `NOT_SERVED` when AWS cannot serve."""
         now = self.clock()
         try:
             claim = self.table.apply(hint.connection_id, claimed(hint, now, now + self.limits.lease))
@@ -118,14 +118,14 @@ class Fetcher:
             return self._go_on(Step(claim))
         except RowChanged as loss:
             return self._lost(claim, loss.row)
-        except (ClientError, BotoCoreError):
+        except NOT_SERVED:
             return self._give_back(claim)
 
     def _refused(self, hint: Hint, row: Connection | None, now: datetime) -> FetchOutcome:
         unfinished = (Status.PENDING, Status.WAITING, Status.FETCHING)
         if row is None or row.hint != hint or row.status not in unfinished or row.due_at is None:
             return FetchOutcome(hint, FetchEnding.STALE)
-        self._send(row.hint, row.due_at - now)
+        self.queue.wake(row.hint, row.due_at - now)
         return FetchOutcome(hint, FetchEnding.EARLY)
 
     def _lost(self, claim: Connection, row: Connection | None) -> FetchOutcome:
@@ -158,7 +158,8 @@ class Fetcher:
         login_id = self._login_of(step)
         if login_id is None:
             return self._end(step, Status.FAILED, Reason.LOGIN_MISSING, Action.CONTACT_SUPPORT)
-        answer, verdict = self._call(claim, lambda: self.flinks.exchange(login_id))
+        answer = self.flinks.exchange(login_id, self._may_ask_again(claim))
+        verdict = what_to_do(answer)
         step = step.noting(verdict.metric)
         if verdict.kind is not Kind.CONTINUE or answer.request_id is None:
             return self._otherwise(step, verdict, answer)
@@ -176,9 +177,10 @@ class Fetcher:
         claim, request_id = step.claim, step.request_id
         assert request_id is not None  # noqa: S101 - both callers have just set it
         if claim.poll_until is not None and not session_is_new:
-            answer, verdict = self._call(claim, lambda: self.flinks.accounts_detail_async(request_id))
+            answer = self.flinks.accounts_detail_async(request_id, self._may_ask_again(claim))
         else:
-            answer, verdict = self._call(claim, lambda: self.flinks.accounts_detail(request_id, claim.account_ids))
+            answer = self.flinks.accounts_detail(request_id, claim.account_ids, self._may_ask_again(claim))
+        verdict = what_to_do(answer)
         step = step.noting(verdict.metric)
         if verdict.kind is Kind.PENDING:
             return self._pending(step, seen_202=answer.fault is None)
@@ -214,16 +216,8 @@ class Fetcher:
         self._write(claim, ready(claim, self.clock(), drop))
         return FetchOutcome(claim.hint, FetchEnding.READY, metrics=step.metrics)
 
-    def _call(self, claim: Connection, call: Callable[[], Answer]) -> tuple[Answer, Verdict]:
-        """Call Flinks; when it refuses our credentials, read them anew and call once more: they may have rotated."""
-        answer = call()
-        verdict = what_to_do(answer)
-        if verdict.kind is Kind.OUR_CREDENTIALS:
-            self.flinks.refresh_credentials()
-            if self.clock() - claim.updated_at <= self.limits.call_again_within:
-                answer = call()
-                verdict = what_to_do(answer)
-        return answer, verdict
+    def _may_ask_again(self, claim: Connection) -> Callable[[], bool]:
+        return lambda: self.clock() - claim.updated_at <= self.limits.call_again_within
 
     def _login_of(self, step: Step) -> str | None:
         """The loginId, opened once in a claim; None when the row lost it."""
@@ -277,7 +271,7 @@ class Fetcher:
             claim,
             pending(claim, now, now + delay, sealed_request=self._sealed_request(step), poll_until=poll_until),
         )
-        self._send(row.hint, delay)
+        self.queue.wake(row.hint, delay)
         return FetchOutcome(claim.hint, FetchEnding.PENDING, metrics=step.metrics)
 
     def _wait(
@@ -303,7 +297,7 @@ class Fetcher:
                 put_unanswered=put_unanswered,
             ),
         )
-        self._send(row.hint, delay)
+        self.queue.wake(row.hint, delay)
         return FetchOutcome(claim.hint, FetchEnding.WAITING, reason, step.metrics)
 
     def _begun_anew(self, claim: Connection) -> Connection:
@@ -328,13 +322,6 @@ class Fetcher:
         if claim.sealed_request is not None or step.request_id is None:
             return claim.sealed_request
         return self.seal.seal(step.request_id, claim.connection_id, Purpose.REQUEST)
-
-    def _send(self, hint: Hint, delay: timedelta) -> None:
-        """Wake someone when it is due. A message that cannot be sent is made good by `resume_stalled`."""
-        try:
-            self.queue.send(hint, delay)
-        except (ClientError, BotoCoreError):
-            return
 
 
 CLAIM_TAKES = timedelta(seconds=100)

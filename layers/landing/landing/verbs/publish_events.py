@@ -4,11 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from landing.domain.announcements import Announcement, announcement_of
 from landing.domain.connection import Settled
-from landing.error_names import name_of
+from landing.error_names import NOT_SERVED, name_of
 from landing.stores.bus import PERMANENT, Bus, RefusedAnnouncements
 from landing.stores.connection_table import ConnectionTable
 
@@ -54,7 +52,7 @@ class Announcer:
         for each in dict.fromkeys(settled):
             try:
                 announcement = self._confirmed(each)
-            except (ClientError, BotoCoreError) as error:
+            except NOT_SERVED as error:
                 outcomes[each] = AnnounceOutcome(Fate.NOT_NOW, name_of(error))
             except (ValueError, KeyError) as error:  # a row that this release cannot read or put into words
                 outcomes[each] = self._give_up(each, type(error).__name__)
@@ -80,6 +78,6 @@ class Announcer:
     def _give_up(self, settled: Settled, code: str) -> AnnounceOutcome:
         try:
             self.refused.keep(settled, code)
-        except (ClientError, BotoCoreError) as error:
+        except NOT_SERVED as error:
             return AnnounceOutcome(Fate.NOT_NOW, name_of(error))
         return AnnounceOutcome(Fate.REFUSED, code)

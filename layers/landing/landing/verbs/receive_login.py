@@ -7,6 +7,7 @@ from datetime import datetime
 from landing.domain.connection import Connection, Status, connection_id
 from landing.domain.transitions import AfterPost, after_post, reposted
 from landing.stores.connection_table import ConnectionTable, RowChanged
+from landing.stores.index_key import IndexKey
 from landing.stores.login_seal import LoginSeal, Purpose
 
 _TRIES = 5
@@ -31,12 +32,14 @@ class Contended(Exception):
     """Others kept changing the row; nothing was written, and asking again helps."""
 
 
-def receive(login: NewLogin, *, table: ConnectionTable, seal: LoginSeal, clock: Callable[[], datetime]) -> Connection:
+def receive(
+    login: NewLogin, *, table: ConnectionTable, seal: LoginSeal, index: IndexKey, clock: Callable[[], datetime]
+) -> Connection:
     """Keep `login`, or do what a repeated POST means for the connection that is already there.
 
     Raises ConnectionErased, Contended, and ClientError when KMS or DynamoDB cannot serve.
     """
-    login_ref = seal.login_ref(login.login_id)
+    login_ref = index.login_ref(login.login_id)
     id_ = connection_id(login_ref, login.owner)
     for _ in range(_TRIES):
         row = table.get(id_)

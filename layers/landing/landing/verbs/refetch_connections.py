@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from landing.domain.announcements import announcement_of
 from landing.domain.connection import ERASED, Connection
 from landing.domain.transitions import REPEATABLE, refetched
+from landing.error_names import NOT_SERVED
 from landing.stores.bus import Bus
 from landing.stores.connection_table import ConnectionTable, Criteria, RowChanged
 
@@ -82,7 +81,7 @@ class Refetcher:
         while True:
             try:
                 rows, after = self._page(order, run.after)
-            except (ClientError, BotoCoreError):
+            except NOT_SERVED:
                 return run
             for connection_id, row in rows:
                 full = not order.dry_run and run.done >= order.limit
@@ -112,7 +111,7 @@ class Refetcher:
             if order.verb is Verb.REFETCH:
                 return self._refetch(row, order)
             return self._announce(row, order)
-        except (ClientError, BotoCoreError, ValueError):
+        except (*NOT_SERVED, ValueError):
             return RefetchEnding.NOT_DONE
 
     def _refetch(self, row: Connection, order: Order) -> RefetchEnding:

@@ -34,7 +34,7 @@ def resume_stalled(
     *,
     at_most: int,
 ) -> Resumed:
-    """Wake up to `at_most` overdue connections. Raises ClientError or BotoCoreError when AWS cannot serve."""
+    """Wake up to `at_most` overdue connections. Raises one of `NOT_SERVED` when AWS cannot serve."""
     started = clock()
     woken, oldest = 0, timedelta()
     for due in table.due_before(started - OVERDUE_AFTER):

@@ -1,0 +1,47 @@
+"""A batch for `publish_events`: what each record of the stream says has ended, with one log line."""
+
+from aws_lambda_powertools import Logger
+
+from landing import metrics
+from landing.domain.connection import Settled, Status
+from landing.edge.batch import Answer, Record, failures, read
+from landing.metrics import Metric
+from landing.stores.connection_row import hint_of
+from landing.verbs.publish_events import AnnounceOutcome, Announcer, Fate
+
+_COUNTED = {
+    Fate.ANNOUNCED: Metric.EVENT_ANNOUNCED,
+    Fate.SUPERSEDED: Metric.EVENT_SUPERSEDED,
+    Fate.REFUSED: Metric.EVENT_REFUSED,
+    Fate.NOT_NOW: Metric.EVENT_DELAYED,
+}
+
+
+def answer(records: list[Record], announcer: Announcer, *, logger: Logger) -> Answer:
+    """Announce what each record of the stream says has ended."""
+    settled, failed = read(records, _settled_in, logger)
+    outcomes = announcer.announce(settled.values())
+    for each, outcome in outcomes.items():
+        _report(each, outcome, logger)
+    metrics.count(_COUNTED[outcome.fate] for outcome in outcomes.values())
+    failed += [id_ for id_, each in settled.items() if outcomes[each].fate is Fate.NOT_NOW]
+    return failures(failed)
+
+
+def _settled_in(record: Record) -> Settled:
+    image = record["dynamodb"]["NewImage"]
+    hint = hint_of(image)
+    return Settled(hint.connection_id, hint.generation, Status(image["status"]["S"]))
+
+
+def _report(settled: Settled, outcome: AnnounceOutcome, logger: Logger) -> None:
+    log = logger.info if outcome.fate in (Fate.ANNOUNCED, Fate.SUPERSEDED) else logger.error
+    log(
+        "announcement ended",
+        fate=outcome.fate,
+        code=outcome.code,
+        status=settled.status,
+        connectionId=settled.connection_id,
+        generation=settled.generation,
+        correlationId=outcome.correlation_id,
+    )

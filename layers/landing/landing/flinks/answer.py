@@ -1,0 +1,107 @@
+"""What Flinks said to a call, or what kept it from saying anything."""
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http import HTTPStatus
+
+from landing.flinks.wire import Fault
+from landing.strict_json import JsonObject
+
+# Flinks' GUIDs come from a database sequence: no RFC 4122 version or variant (flinks-api §14).
+GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?")
+
+NO_ERROR = frozenset({None, "OK", "CREATED"})
+"""The FlinksCodes of a success, None being the usual one."""
+
+
+class Call(StrEnum):
+    GENERATE_AUTHORIZE_TOKEN = "GenerateAuthorizeToken"  # noqa: S105  # the name of a call
+    AUTHORIZE = "Authorize"
+    ACCOUNTS_DETAIL = "GetAccountsDetail"
+    ACCOUNTS_DETAIL_ASYNC = "GetAccountsDetailAsync"
+    DELETE_CARD = "DeleteCard"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Flinks answered to a call, or the fault that kept it from answering.
+
+    Its repr is safe to log: call, status, code and fault. Everything else may be a secret or personal.
+    """
+
+    call: Call
+    status: int | None = None
+    """The HTTP status; None when no status line came."""
+    code: str | None = None
+    """The FlinksCode; `UNRECOGNISABLE` if it looks like none, so that no secret is logged as a code."""
+    body: JsonObject | None = field(default=None, repr=False)
+    fault: Fault | None = None
+    retry_after: float | None = field(default=None, repr=False)
+    """Seconds."""
+
+    @property
+    def effective_status(self) -> int | None:
+        """The HTTP status, unless that is 200 and the body names another (flinks-api §6.3, §10.1)."""
+        if self.status != HTTPStatus.OK:
+            return self.status
+        return self.declared_status or HTTPStatus.OK
+
+    @property
+    def declared_status(self) -> int | None:
+        """The status in the body. DeleteCard calls it StatusCode (flinks-api §8)."""
+        for name in ("HttpStatusCode", "StatusCode"):
+            declared = (self.body or {}).get(name)
+            if type(declared) is int:
+                return declared
+        return None
+
+    @property
+    def is_success(self) -> bool:
+        """A 200 in the line and in the body, with no code that says otherwise."""
+        return self.fault is None and self.effective_status == HTTPStatus.OK and self.code in NO_ERROR
+
+    @property
+    def token(self) -> str | None:
+        """The authorize token, of a GenerateAuthorizeToken that succeeded."""
+        token = self._text("Token")
+        if self.call is Call.GENERATE_AUTHORIZE_TOKEN and self.is_success and HEADER_VALUE.fullmatch(token):
+            return token
+        return None
+
+    @property
+    def request_id(self) -> str | None:
+        """The session. An error can carry a usable one (flinks-api §5.5)."""
+        request_id = self._text("RequestId")
+        return request_id if GUID.fullmatch(request_id) else None
+
+    @property
+    def login_id(self) -> str | None:
+        """The login that the answer is about, in lower case."""
+        login_id = self._login.get("Id")
+        return login_id.lower() if isinstance(login_id, str) and GUID.fullmatch(login_id) else None
+
+    @property
+    def last_refresh(self) -> str | None:
+        """When the bank was last read: UTC without a zone, `0001-01-01T00:00:00` for never."""
+        last_refresh = self._login.get("LastRefresh")
+        return last_refresh if isinstance(last_refresh, str) else None
+
+    @property
+    def tag(self) -> str | None:
+        return self._text("Tag") or None
+
+    @property
+    def message(self) -> str:
+        """Free text that may quote ids. Only DeleteCard gives a reason to look at it."""
+        return self._text("Message")
+
+    def _text(self, name: str) -> str:
+        value = (self.body or {}).get(name)
+        return value if isinstance(value, str) else ""
+
+    @property
+    def _login(self) -> JsonObject:
+        login = (self.body or {}).get("Login")
+        return login if isinstance(login, dict) else {}
