@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from ops.states import arrows
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path
@@ -85,3 +87,40 @@ def test_every_module_of_the_layer_is_on_the_map() -> None:
     modules = {str(path.relative_to(LAYER)) for path in LAYER.rglob("*.py") if path.name != "__init__.py"}
 
     assert modules - names_in((ROOT / "docs/architecture.md").read_text()) == set()
+
+
+def is_drawn(line: str) -> bool:
+    """Whether a line of a state diagram is an arrow, or a state by its name alone."""
+    return " --> " in line or re.fullmatch(r"\w+", line) is not None
+
+
+def moves_in(picture: str) -> set[tuple[str, str]]:
+    """The arrows of a state diagram of mermaid, each between two states: a state that holds others stands for them."""
+    holds: dict[str, set[str]] = {}
+    around: list[str] = []
+    drawn: set[tuple[str, str]] = set()
+    for line in map(str.strip, picture.splitlines()):
+        composite = re.match(r'state "[^"]+" as (\w+) \{', line)
+        names = [composite[1]] if composite else re.findall(r"\w+", line.split(": ")[0]) if is_drawn(line) else []
+        for outer in around:
+            holds[outer].update(names)
+        if composite:
+            holds[composite[1]] = set()
+            around.append(composite[1])
+        elif line == "}":
+            around.pop()
+        elif len(names) == len(("before", "after")):
+            drawn.add((names[0], names[1]))
+
+    def within(name: str) -> set[str]:
+        return {state for inner in holds[name] for state in within(inner)} if name in holds else {name}
+
+    return {(before, after) for one, other in drawn for before in within(one) for after in within(other)}
+
+
+def test_the_picture_of_the_states_has_the_arrows_of_the_rules() -> None:
+    (picture,) = re.findall(r"```mermaid\n(stateDiagram.*?)```", (ROOT / "docs/architecture.md").read_text(), re.DOTALL)
+
+    moves = {(arrow.before.value, arrow.after.value) for arrow in arrows() if arrow.before != arrow.after}
+
+    assert moves_in(picture) == moves
