@@ -4,19 +4,32 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from landing.domain.connection import CONNECTION_ID, Connection, Status
-from ops import advice, connections, doctor, flinks_keys, logs, orders, pausing, queues, receipts
+from ops import (
+    advice,
+    connections,
+    destroy,
+    doctor,
+    flinks_keys,
+    logs,
+    orders,
+    pausing,
+    queues,
+    receipts,
+    restore,
+    smoke,
+)
 from ops.connections import Unreadable, Wanted
 from ops.orders import NotDone
-from ops.target import LOCAL, Target
+from ops.target import LOCAL, Refused, Target
 from ops.telling import Telling, span, stamp
 
 app = typer.Typer(
@@ -364,8 +377,9 @@ def _again(
         chosen["ids"] = [_id(each) for each in connection_ids]
     if reason is not None:
         chosen["reason"] = _known(reason, advice.REASONS, "--reason")
-    chosen |= {"updatedFrom": updated_from} if updated_from else {}
-    chosen |= {"updatedTo": updated_to} if updated_to else {}
+    for member, text in (("updatedFrom", updated_from), ("updatedTo", updated_to)):
+        moment = _moment(text, "--" + ("updated-from" if member == "updatedFrom" else "updated-to"))
+        chosen |= {member: moment.isoformat()} if moment else {}
     if not chosen:
         _mistake("Say which: connectionIds, --reason, --updated-from or --updated-to.")
     at, tell = target(), Asked.telling
@@ -514,6 +528,86 @@ def doctor_() -> None:
         raise typer.Exit(1)
 
 
+@app.command("smoke")
+def smoke_(
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="LANDING_TOKEN", help="Access token of a test user; else only what needs none."),
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="A whole connection too: drop, event, deletion.")] = False,
+    login_file: Annotated[Path | None, typer.Option(help="With --demo on AWS: a file with a test loginId.")] = None,
+) -> None:
+    """After a deployment: does what can be seen from outside work?"""
+    at, tell = target(), Asked.telling
+    if at.is_local:
+        token = token or at.local["tokens"]["alice"]
+    if demo and token is None:
+        _mistake("--demo needs --token: a connection is somebody's.")
+    if demo and login_file is None and not at.is_local:
+        _mistake("--demo needs --login-file on AWS: connect Flinks Capital on your page and save its loginId.")
+    found = []
+    for finding in _smoke(at, token, demo, login_file):
+        found.append(finding)
+        tell.mark(finding.how, f"{finding.what}: {finding.says}")
+    tell.answer([asdict(each) for each in found])
+    if token is None:
+        tell.remark("Without --token nothing behind the authorizer was tried.")
+    if any(finding.how == "bad" for finding in found):
+        raise typer.Exit(1)
+
+
+def _smoke(at: Target, token: str | None, demo: bool, login_file: Path | None) -> Iterator[doctor.Finding]:
+    yield from smoke.of_strangers(at)
+    if token is not None:
+        yield from smoke.of_sessions(at, token)
+    if demo and token is not None:
+        login_id = _text(login_file).strip() if login_file is not None else smoke.demo_login(at)
+        yield from smoke.of_a_connection(at, token, login_id)
+
+
+# --- rarely, and with care
+
+
+@app.command("restore")
+def restore_(
+    to: Annotated[str | None, typer.Option(help="2026-01-05T12:00:00Z; else the latest there is.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Copy rows back. Else only count.")] = False,
+) -> None:
+    """Bring back rows that the table lost, and none that were erased."""
+    moment = _moment(to, "--to")
+    at, tell = target(), Asked.telling
+    with tell.progress("restoring the side table, which takes minutes to hours"):
+        fates = restore.restore(
+            at.client("dynamodb"),
+            at.client("s3"),
+            at.output("ConnectionsTable"),
+            at.output("DropBucket"),
+            moment,
+            dry_run=not yes,
+        )
+    tell.answer({"dryRun": not yes, **fates})
+    tell.heading(f"{'restored' if yes else 'would be restored'} on {at}: {fates['restored']}")
+    tell.facts((("already there", fates["alreadyThere"]), ("erased since", fates["erased"])))
+    if not yes:
+        tell.remark("Nothing was changed. The same with --yes does it.")
+
+
+@app.command("destroy")
+def destroy_(
+    confirm: Annotated[str | None, typer.Option(help="The stack's name again, where nobody can be asked.")] = None,
+) -> None:
+    """Remove a dev stack with all its data, for ever. Refuses prod."""
+    at = target()
+
+    def confirmed() -> str:
+        return confirm if confirm is not None else str(typer.prompt("Type the stack's name to go on")).strip()
+
+    try:
+        destroy.destroy(at.client, at.name, confirmed)
+    except destroy.Refused as refusal:
+        raise Refused(str(refusal)) from None
+
+
 # --- what was typed
 
 
@@ -571,6 +665,18 @@ def _span(text: str | None, what: str) -> timedelta | None:
         _mistake(f"{what}: a number and s, m, h or d, such as 30m or 2h.")
     unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[parts[2]]
     return timedelta(**{unit: int(parts[1])})
+
+
+def _moment(text: str | None, what: str) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        return _mistake(f"{what}: a time with its zone, such as 2026-01-05T12:00:00Z.")
+    return moment
 
 
 def _text(file: Path) -> str:

@@ -1,0 +1,240 @@
+"""bin/landing on the local stack: each command does what it says, and its JSON says the same."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from local.stack import Stack
+from ops.cli import app, hoisted
+from ops.target import Refused
+from tests.live_service import LiveService, eventually
+
+type Landing = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def described(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    description = tmp_path_factory.mktemp("landing") / "stack.json"
+    description.write_text(json.dumps(stack.description()))
+    return description
+
+
+@pytest.fixture
+def landing(described: Path) -> Landing:
+    """Runs a command; gives its JSON, and expects the exit code `code`."""
+
+    def run(*arguments: str, code: int = 0, typed: str | None = None) -> Any:
+        ran = CliRunner().invoke(app, hoisted([*arguments, "--json", "--local", str(described)]), input=typed)
+        if ran.exception is not None and not isinstance(ran.exception, SystemExit):
+            raise ran.exception
+        assert ran.exit_code == code, f"{ran.exit_code}: {ran.stdout}{ran.stderr}"
+        return json.loads(ran.stdout) if ran.stdout else None
+
+    return run
+
+
+@pytest.fixture
+def read(described: Path) -> Callable[..., str]:
+    """What a person reads of a command."""
+
+    def run(*arguments: str) -> str:
+        return CliRunner().invoke(app, hoisted([*arguments, "--local", str(described)])).stdout
+
+    return run
+
+
+def test_status_counts_what_the_table_holds(live: LiveService, landing: Landing) -> None:
+    connection_id = live.connect_and_post()
+    live.until(connection_id, "ready")
+
+    told = landing("status")
+
+    assert told["total"] >= 1
+    assert told["byStatus"]["ready"] >= 1
+    assert {each["name"] for each in told["queues"]} >= {"FetchQueue", "AnnouncementFailures"}
+    assert told["paused"] is False
+
+
+def test_list_finds_connections_by_state_owner_and_age(live: LiveService, landing: Landing) -> None:
+    connection_id = live.connect_and_post("bob")
+    live.until(connection_id, "ready", "bob")
+
+    ready = landing("list", "--status", "ready", "--owner", "bob")
+    waiting = landing("list", "--status", "waiting", "--owner", "bob")
+    old = landing("list", "--owner", "bob", "--older", "1d")
+
+    assert connection_id in [each["connectionId"] for each in ready["connections"]]
+    assert waiting["connections"] == []
+    assert old["connections"] == []
+
+
+def test_show_tells_what_a_connection_is_and_what_happened_to_it(
+    live: LiveService, landing: Landing, read: Callable[..., str]
+) -> None:
+    connection_id = live.connect_and_post()
+    live.until(connection_id, "ready")
+
+    def told() -> Any:
+        shown = landing("show", connection_id)
+        return shown if any(each["function"] == "publish_events" for each in shown["timeline"]) else None
+
+    shown = eventually(told, "the log line of its announcement")
+
+    assert shown["status"] == "ready"
+    functions = [each["function"] for each in shown["timeline"]]
+    assert functions[0] == "receive_login"
+    assert "fetch_accounts" in functions
+    assert f"{connection_id} is ready" in read("show", connection_id)
+
+
+def test_show_of_nobody_says_so(landing: Landing) -> None:
+    with pytest.raises(Refused, match="There is no con_a"):
+        landing("show", "con_" + "a" * 26)
+
+
+def test_tail_reads_the_lines_of_one_function(live: LiveService, read: Callable[..., str]) -> None:
+    connection_id = live.connect_and_post()
+
+    def told() -> str | None:
+        said = read("tail", "--function", "receive_login", "--since", "5m")
+        return said if connection_id in said else None
+
+    said = eventually(told, "the line of the login received")
+
+    assert all("receive_login" in line for line in said.splitlines())
+
+
+def test_delete_only_looks_unless_told_yes_and_then_keeps_the_receipt(
+    live: LiveService, landing: Landing, tmp_path: Path
+) -> None:
+    connection_id = live.connect_and_post()
+    live.until(connection_id, "ready")
+    kept = tmp_path / "receipts.jsonl"
+
+    looked = landing("delete", connection_id, "--ticket", "PRIVACY-1")
+    still = live.row(connection_id).status
+    done = landing("delete", connection_id, "--ticket", "PRIVACY-1", "--yes", "--receipts", str(kept))
+    (receipt,) = landing("receipt", connection_id)
+
+    assert looked["counts"] == {"would_delete": 1}
+    assert still == "ready"
+    assert done["counts"] == {"deleted": 1}
+    assert receipt["ticket"] == "PRIVACY-1"
+    assert json.loads(kept.read_text()) == receipt
+    assert live.drops_of(connection_id) == []
+
+
+def test_delete_reads_loginids_from_a_file_and_never_repeats_them(
+    live: LiveService, landing: Landing, tmp_path: Path
+) -> None:
+    login_id = live.connect_bank()
+    connection_id = live.post(login_id).body["connectionId"]
+    live.until(connection_id, "ready")
+    file = tmp_path / "logins.txt"
+    file.write_text(login_id + "\n")
+
+    done = landing("delete", "--login-file", str(file), "--ticket", "PRIVACY-2", "--yes")
+
+    assert done["connections"][0]["connectionId"] == connection_id
+    assert login_id not in json.dumps(done)
+
+
+def test_receipts_are_found_by_their_ticket(live: LiveService, landing: Landing) -> None:
+    connection_id = live.connect_and_post()
+    live.until(connection_id, "ready")
+    landing("delete", connection_id, "--ticket", "PRIVACY-3", "--yes")
+
+    found = landing("receipt", "--ticket", "PRIVACY-3")
+
+    assert [each["connectionId"] for each in found] == [connection_id]
+
+
+def test_refetch_counts_and_then_asks_flinks_again(live: LiveService, landing: Landing) -> None:
+    connection_id = live.connect_and_post()
+    live.until(connection_id, "ready")
+
+    counted = landing("refetch", connection_id)
+    landing("refetch", connection_id, "--yes")
+    eventually(lambda: live.row(connection_id) if live.row(connection_id).generation == 2 else None, "generation 2")
+
+    assert counted["counts"] == {"refetched": 1}
+    assert counted["dryRun"] is True
+    live.until(connection_id, "ready")
+
+
+def test_reannounce_puts_the_event_on_the_bus_again(live: LiveService, landing: Landing) -> None:
+    connection_id = live.connect_and_post()
+    live.until(connection_id, "ready")
+
+    done = landing("reannounce", connection_id, "--yes")
+
+    assert done["connections"] == {connection_id: "announced"}
+
+
+def test_a_paused_stack_takes_logins_and_fetches_none_until_it_goes_on(live: LiveService, landing: Landing) -> None:
+    landing("pause")
+    try:
+        connection_id = live.connect_and_post()
+        paused = landing("status")
+        attempt = live.row(connection_id).attempt
+    finally:
+        landing("resume")
+
+    assert paused["paused"] is True
+    assert attempt == 0
+    live.until(connection_id, "ready")
+
+
+def test_what_was_given_up_can_be_looked_at_and_thrown_away(live: LiveService, landing: Landing) -> None:
+    found = live.client("cloudformation").describe_stack_resource(
+        StackName="flinks-landing", LogicalResourceId="AnnouncementFailures"
+    )
+    url = found["StackResourceDetail"]["PhysicalResourceId"]
+    live.client("sqs").send_message(QueueUrl=url, MessageBody='{"connectionId": "con_x", "code": "MalformedDetail"}')
+
+    peeked = landing("queues", "peek", "AnnouncementFailures")
+    counted = landing("queues", "purge", "AnnouncementFailures")
+    landing("queues", "purge", "AnnouncementFailures", "--yes")
+
+    assert peeked == [{"connectionId": "con_x", "code": "MalformedDetail"}]
+    assert counted["purged"] is False
+    assert landing("queues", "peek", "AnnouncementFailures") == []
+
+
+def test_secrets_are_judged_without_being_shown_and_put_right_from_stdin(stack: Stack, landing: Landing) -> None:
+    landing("secret", "set", "api-key", "--file", "-", typed="to be filled in")
+    try:
+        wrong = landing("secret", "check", code=1)
+    finally:
+        landing("secret", "set", "api-key", "--file", "-", typed=stack.flinks.api_key)
+
+    assert {each["which"]: each["wrong"] for each in wrong} == {
+        "secret-key": None,
+        "api-key": "it is still the placeholder that the stack made",
+    }
+    assert all(each["wrong"] is None for each in landing("secret", "check"))
+
+
+def test_doctor_finds_all_well_and_names_a_key_that_flinks_refuses(stack: Stack, landing: Landing) -> None:
+    well = landing("doctor")
+    landing("secret", "set", "api-key", "--file", "-", typed="another-key")
+    try:
+        ill = landing("doctor", code=1)
+    finally:
+        landing("secret", "set", "api-key", "--file", "-", typed=stack.flinks.api_key)
+
+    assert [each for each in well if each["how"] != "ok"] == []
+    (bad,) = [each for each in ill if each["how"] == "bad"]
+    assert bad["what"] == "api-key at Flinks"
+    assert bad["do"] == "bin/landing secret set"
+
+
+def test_smoke_takes_a_whole_connection_from_login_to_receipt(landing: Landing) -> None:
+    found = landing("smoke", "--demo")
+
+    assert [each["how"] for each in found] == ["ok"] * 8
+    assert [each["what"] for each in found][-3:] == ["its drop", "its event", "its deletion"]
