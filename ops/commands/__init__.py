@@ -1,0 +1,1 @@
+"""The commands of bin/landing: each finds the stack, does one thing, and tells what came of it."""

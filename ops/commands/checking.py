@@ -1,0 +1,73 @@
+"""Commands that say whether all is well."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops import doctor, smoke
+from ops.asked import asked
+from ops.target import Target
+from ops.typed import mistake, text_of
+
+
+def doctor_() -> None:
+    """Look the stack over, and say what to mend.
+
+    Keys, secrets, mappings, schedule, releases, recursion, and whether Flinks accepts our keys.
+    """
+    at, tell = asked.target, asked.telling
+    tell.heading(f"looking over {at}")
+    found = []
+    for finding in doctor.look(at):
+        found.append(finding)
+        tell.mark(finding.how, f"{finding.what}: {finding.says}")
+        if finding.do:
+            tell.line(f"        {finding.do}")
+    tell.answer([asdict(each) for each in found])
+    bad = [finding for finding in found if finding.how == "bad"]
+    tell.line()
+    tell.line(f"  {len(bad)} to be mended" if bad else "  all is well")
+    if bad:
+        raise typer.Exit(1)
+
+
+def smoke_(
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="LANDING_TOKEN", help="Access token of a test user; else only what needs none."),
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="A whole connection too: drop, event, deletion.")] = False,
+    login_file: Annotated[Path | None, typer.Option(help="With --demo on AWS: a file with a test loginId.")] = None,
+) -> None:
+    """After a deployment: does it work?
+
+    A refused call, a session, and with --demo a whole connection: its drop, its event, its deletion.
+    """
+    at, tell = asked.target, asked.telling
+    if at.is_local:
+        token = token or at.local["tokens"]["alice"]
+    if demo and token is None:
+        mistake("--demo needs --token: a connection is somebody's.")
+    if demo and login_file is None and not at.is_local:
+        mistake("--demo needs --login-file on AWS: connect Flinks Capital on your page and save its loginId.")
+    found = []
+    for finding in _smoke(at, token, demo, login_file):
+        found.append(finding)
+        tell.mark(finding.how, f"{finding.what}: {finding.says}")
+    tell.answer([asdict(each) for each in found])
+    if token is None:
+        tell.remark("Without --token nothing behind the authorizer was tried.")
+    if any(finding.how == "bad" for finding in found):
+        raise typer.Exit(1)
+
+
+def _smoke(at: Target, token: str | None, demo: bool, login_file: Path | None) -> Iterator[doctor.Finding]:
+    yield from smoke.of_strangers(at)
+    if token is not None:
+        yield from smoke.of_sessions(at, token)
+    if demo and token is not None:
+        login_id = text_of(login_file).strip() if login_file is not None else smoke.demo_login(at)
+        yield from smoke.of_a_connection(at, token, login_id)

@@ -1,0 +1,92 @@
+"""Commands that delete, and find the receipts."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops import (
+    orders,
+    receipts,
+)
+from ops.asked import asked
+from ops.typed import connection_id as id_of
+from ops.typed import meant, mistake
+
+
+def delete(
+    connection_ids: Annotated[list[str] | None, typer.Argument(help="con_…, any number.")] = None,
+    ticket: Annotated[str, typer.Option(help="Who asked for it, by reference: no name, no address.")] = ...,  # type: ignore[assignment]
+    owner: Annotated[list[str] | None, typer.Option(help="Every connection of an app user.")] = None,
+    login_file: Annotated[
+        Path | None, typer.Option(help="Every connection to the loginIds in a file, one a line; - for stdin.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Else only what would go is shown.")] = False,
+    save: Annotated[Path | None, typer.Option("--receipts", help="Write the receipts there, one a line.")] = None,
+) -> None:
+    """Erase connections everywhere, with receipts.
+
+    At Flinks, in the bucket and in the table. Dry unless --yes; safe to repeat.
+    """
+    member, named = meant(connection_ids, owner, login_file)
+    at, tell = asked.target, asked.telling
+    with tell.progress("deleting" if yes else "looking", len(named)) as seen:
+        done = list(orders.delete(at, member, named, ticket, dry_run=not yes, seen=seen))
+    found = [each["receipt"] for each in done if "receipt" in each]
+    if save is not None and found:
+        save.write_text("".join(json.dumps(receipt) + "\n" for receipt in found))
+    counts = counted(each["outcome"] for each in done)
+    tell.answer({"dryRun": not yes, "counts": counts, "connections": done})
+    tell.heading(f"{'would be deleted' if not yes else 'deleted'} on {at}, ticket {ticket}")
+    tell.table(
+        ("connectionId", "outcome", "why", "goes on at"),
+        ((each.get("connectionId"), each["outcome"], each.get("reason"), each.get("dueAt")) for each in done),
+    )
+    tell.line("  " + ", ".join(f"{times} {name}" for name, times in counts.items()))
+    if save is not None and found:
+        tell.remark(f"{len(found)} receipts written to {save}")
+    if not yes:
+        tell.remark("Nothing was changed. The same with --yes does it.")
+    elif any(each["outcome"] in ("deleting", "not_done") for each in done):
+        tell.remark("What is open goes on by itself. Repeat the command for its receipts.")
+        raise typer.Exit(1)
+
+
+def receipt(
+    connection_id: Annotated[str | None, typer.Argument(help="con_…")] = None,
+    ticket: Annotated[str | None, typer.Option(help="Every receipt of this ticket.")] = None,
+) -> None:
+    """Receipts of deletions."""
+    if (connection_id is None) == (ticket is None):
+        mistake("Give a connectionId, or --ticket.")
+    at, tell = asked.target, asked.telling
+    if connection_id is not None:
+        found = receipts.of(at, id_of(connection_id))
+    else:
+        with tell.progress("reading receipts") as seen:
+            found = list(receipts.by_ticket(at, str(ticket), seen))
+    tell.answer(found)
+    for each in found:
+        tell.heading(f"{each['connectionId']}  complete at {each['completedAt']}")
+        tell.facts(
+            (
+                ("ticket", each.get("ticket")),
+                ("ordered", each.get("requestedAt")),
+                ("at Flinks", each["erased"]["flinks"]["answer"]),
+                ("versions", each["erased"]["drops"]["versions"]),
+            )
+        )
+        for left in each["remains"]:
+            tell.line(f"  remains         {left['what']}, until {left['until'] or 'you delete it'}")
+    if not found:
+        tell.remark(f"No receipt names the ticket {ticket}.")
+        raise typer.Exit(1)
+
+
+def counted(names: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return counts
