@@ -1,30 +1,53 @@
 -- The drops where they lie, for Amazon Athena (engine version 3). Replace DROP_BUCKET, run the statements one by one,
--- then those of views.sql. Nothing is copied but what a query answers.
+-- then those of views.sql and unread.sql. Nothing is copied but what a query answers.
 
 -- A drop is one line of JSON, read as text: its members vary more than a column's type could.
-CREATE EXTERNAL TABLE drops (body string)
+CREATE EXTERNAL TABLE objects (body string)
 ROW FORMAT DELIMITED FIELDS TERMINATED BY '\001' LINES TERMINATED BY '\n'
 STORED AS TEXTFILE
 LOCATION 's3://DROP_BUCKET/accounts/v1/';
 
--- Numbers become text here, so that no JSON function makes them binary floats on the way.
+CREATE OR REPLACE VIEW drops AS
+SELECT regexp_extract("$path", 'accounts/v1/([^/]+)/', 1) AS connection_id, "$path" AS path, body
+FROM objects;
+
+-- One connection without reading the others: in a second database, make the table and the view of
+-- athena-by-connection.sql instead of these two. What follows is the same.
+
+-- Of each connection, the drop of the latest generation. What is no JSON has no document. Amounts become text, so that
+-- no JSON function makes them binary floats on the way.
 CREATE OR REPLACE VIEW documents AS
 SELECT
-  regexp_extract("$path", 'accounts/v1/([^/]+)/', 1) AS connection_id,
-  CAST(regexp_extract("$path", '([0-9]+)[.]json[.]gz$', 1) AS integer) AS generation,
-  regexp_replace(body, '([^\\]":)(-?[0-9][0-9.eE+-]*)', '$1"$2"') AS document
-FROM drops;
+  connection_id,
+  CAST(regexp_extract(path, '([0-9]+)[.]json[.]gz$', 1) AS integer) AS generation,
+  TRY(json_parse(regexp_replace(
+    body,
+    '"(Debit|Credit|Balance|Available|Current|Limit|OverdraftLimit)":[[:space:]]*(-?[0-9][0-9.eE+-]*)',
+    '"$1":"$2"'
+  ))) AS document
+FROM (
+  SELECT connection_id, max(path) AS path, max_by(body, path) AS body
+  FROM drops
+  GROUP BY connection_id
+) AS latest;
 
--- Of each connection, the latest generation that has data.
-CREATE OR REPLACE VIEW current_documents AS
-SELECT connection_id, generation, document
-FROM (SELECT *, max(generation) OVER (PARTITION BY connection_id) AS latest FROM documents) AS ranked
-WHERE generation = latest;
+CREATE OR REPLACE VIEW account_elements AS
+SELECT connection_id, generation, position, element
+FROM (
+  SELECT connection_id, generation, TRY_CAST(json_extract(document, '$.Accounts') AS ARRAY(JSON)) AS elements
+  FROM documents
+) AS lists
+CROSS JOIN UNNEST(elements) WITH ORDINALITY AS each_of (element, position);
 
-CREATE OR REPLACE VIEW account_documents AS
-SELECT connection_id, generation, account
-FROM current_documents CROSS JOIN UNNEST(CAST(json_extract(document, '$.Accounts') AS ARRAY(JSON))) AS each_of (account);
-
-CREATE OR REPLACE VIEW transaction_documents AS
-SELECT connection_id, generation, json_extract_scalar(account, '$.Id') AS account_id, entry
-FROM account_documents CROSS JOIN UNNEST(CAST(json_extract(account, '$.Transactions') AS ARRAY(JSON))) AS each_of (entry);
+CREATE OR REPLACE VIEW transaction_elements AS
+SELECT connection_id, generation, account_position, account_id, position, element
+FROM (
+  SELECT
+    connection_id,
+    generation,
+    position AS account_position,
+    json_extract_scalar(element, '$.Id') AS account_id,
+    TRY_CAST(json_extract(element, '$.Transactions') AS ARRAY(JSON)) AS elements
+  FROM account_elements
+) AS lists
+CROSS JOIN UNNEST(elements) WITH ORDINALITY AS each_of (element, position);

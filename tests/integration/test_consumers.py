@@ -282,7 +282,7 @@ def queries(crowd: Crowd, live: LiveService, tmp_path_factory: pytest.TempPathFa
             copy.write_bytes(object_of(s3, told["drop"]))
     with duckdb.connect() as connection:
         connection.execute(f"SET VARIABLE drops = '{lake}/accounts/v1/*/*.json.gz'")
-        for script in ("duckdb.sql", "views.sql"):
+        for script in ("duckdb.sql", "views.sql", "unread.sql"):
             connection.execute((DOCS / "consumers" / script).read_text())
         yield connection
 

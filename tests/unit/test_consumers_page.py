@@ -136,18 +136,3 @@ def test_one_message_that_cannot_be_read_fails_alone_and_is_not_quoted(
     assert len(taken(service)) == 1
     assert "message-0 KeyError" in (said := capsys.readouterr().out)
     assert "somebody" not in said
-
-
-def test_athena_and_duckdb_are_told_the_same() -> None:
-    athena, duckdb = ((DOCS / "consumers" / f"{engine}.sql").read_text() for engine in ("athena", "duckdb"))
-    dialect = {
-        "ARRAY(JSON)": "JSON[]",
-        '"$path"': "filename",
-        "'$1\"$2\"')": "'\\1\"\\2\"', 'g')",
-    }
-    for ours, theirs in dialect.items():
-        assert ours in athena
-        athena = athena.replace(ours, theirs)
-
-    start = "-- Numbers become text"
-    assert athena[athena.index(start) :] == duckdb[duckdb.index(start) :]
