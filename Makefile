@@ -106,7 +106,7 @@ build: $(AWS_TOOLS) ## build functions and layer for AWS (ARCHITECTURE=arm64 or 
 
 .PHONY: deploy
 deploy: $(AWS_TOOLS) ## build, then create or update the stack of samconfig.toml (CONFIG=default or prod)
-	@parameters="$$($(OPS).samconfig "$(CONFIG)" --file "$(SAMCONFIG)" --architecture "$(ARCHITECTURE)")"
+	@parameters="$$($(OPS).samconfig "$(CONFIG)" --file "$(SAMCONFIG)" --architecture "$(ARCHITECTURE)" --template template.yaml)"
 	$(MAKE) --no-print-directory build
 	mapfile -t parameters <<<"$$parameters"
 	release="$$($(OPS).release "$(BUILT)" "$${parameters[@]}")"

@@ -34,8 +34,7 @@ def options(
     local: Annotated[Path, typer.Option(help="What `make up` wrote.", show_default=False)] = LOCAL,
     json_: Annotated[bool, typer.Option("--json", help="One JSON value on stdout, for programs.")] = False,
 ) -> None:
-    # An AWS_PROFILE in the environment names no stack: without one, the local stack is meant.
-    asked.stack, asked.profile, asked.region = stack, profile if stack else None, region
+    asked.stack, asked.profile, asked.region = stack, profile, region
     asked.local, asked.telling = local, Telling(as_json=json_)
 
 
@@ -70,6 +69,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "resume": mending.resume,
     "doctor": checking.doctor_,
     "smoke": checking.smoke_,
+    "deploy": rarely.deploy,
     "restore": rarely.restore_,
     "destroy": rarely.destroy_,
 }

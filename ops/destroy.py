@@ -15,16 +15,14 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError, WaiterError
 
+from ops.target import Refused
+
 KEY_WINDOW_DAYS = 7
 """The shortest that KMS allows: so long can a key be saved by `kms cancel-key-deletion`."""
 
 OFTEN = {"Delay": 5, "MaxAttempts": 720}
 
 type Client = Callable[[str], Any]
-
-
-class Refused(Exception):
-    """Nothing was removed; the message says why."""
 
 
 @dataclass(frozen=True)

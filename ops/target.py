@@ -42,10 +42,8 @@ class Target:
     @classmethod
     def of(cls, stack: str | None, profile: str | None, region: str | None, description: Path = LOCAL) -> Self:
         """The stack that the options name, else the local one that is up. Raises Refused."""
-        if stack is None and profile is None:
+        if stack is None:  # a profile alone names none: it may come from the environment
             return cls.up(description)
-        if stack is None:
-            raise Refused("Name the stack as well: --stack flinks-landing-dev.")
         # The AWS CLI and Lambda read AWS_REGION; botocore reads AWS_DEFAULT_REGION alone.
         session = boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION"))
         if session.region_name is None:

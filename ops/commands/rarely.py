@@ -1,13 +1,17 @@
-"""Commands for rare days: restore, destroy."""
+"""Commands for rare days: deploy, restore, destroy."""
 
+import os
+import subprocess
 from typing import Annotated
 
+import boto3
 import typer
 
-from ops import destroy, restore
+from ops import destroy, restore, samconfig
 from ops.asked import asked
-from ops.target import Refused
-from ops.typed import moment_of
+from ops.orders import NotDone
+from ops.target import ROOT
+from ops.typed import known, moment_of
 
 
 def restore_(
@@ -45,7 +49,30 @@ def destroy_(
     def confirmed() -> str:
         return confirm if confirm is not None else str(typer.prompt("Type the stack's name to go on")).strip()
 
-    try:
-        destroy.destroy(at.client, at.name, confirmed)
-    except destroy.Refused as refusal:
-        raise Refused(str(refusal)) from None
+    destroy.destroy(at.client, at.name, confirmed)
+
+
+def deploy(
+    config: Annotated[str, typer.Option(help="The configuration in samconfig.toml: default or prod.")] = "default",
+    architecture: Annotated[str, typer.Option(help="arm64 or x86_64.")] = "arm64",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the account and region first.")] = False,
+) -> None:
+    """Build and deploy, after a look at the parameters.
+
+    Shows the account and region first, and holds every parameter to the template before anything is built.
+    """
+    known(architecture, ["arm64", "x86_64"], "--architecture")
+    found = samconfig.read(ROOT / "samconfig.toml", config)
+    name, region = samconfig.stack_of(found)
+    session = boto3.Session(profile_name=asked.profile, region_name=region)
+    account = session.client("sts").get_caller_identity()["Account"]
+    asked.telling.line(f"stack {name} in account {account}, region {region}")
+    if not yes:
+        typer.confirm("Deploy there?", abort=True)
+    environment = dict(os.environ) | ({"AWS_PROFILE": asked.profile} if asked.profile else {})
+    make = ["make", "-C", str(ROOT), "--no-print-directory"]
+    deployed = subprocess.run(  # noqa: S603 - our own make, and words that were checked
+        [*make, "deploy", f"CONFIG={config}", f"ARCHITECTURE={architecture}"], env=environment, check=False
+    )
+    if deployed.returncode != 0:
+        raise NotDone("The deployment did not end well: what is above says where it stopped.")

@@ -11,6 +11,13 @@ import pytest
 from ops.release import release_of
 
 ROOT = Path(__file__).parents[3]
+NEEDED = [
+    "JwtIssuer=https://login.example.com",
+    "JwtAudience=a,b",
+    "AllowedOrigins=",
+    "FlinksInstance=toolbox",
+    "FlinksCustomerId=43387ca6-0391-4c82-857d-70d95f087ecb",
+]
 RECORDER = """#!/bin/bash
 printf '%s\\n' "${LAMBDA_PLATFORM-}" "$@" >> "$0.log"
 printf '\\n' >> "$0.log"
@@ -66,7 +73,7 @@ def calls(sam: Path) -> list[list[str]]:
 def test_layer_and_template_are_built_and_deployed_for_one_architecture(
     make: Make, sam: Path, architecture: str, platform: str
 ) -> None:
-    done = make("deploy", f"ARCHITECTURE={architecture}", overrides=["JwtAudience=a,b", "FlinksDemo=true"])
+    done = make("deploy", f"ARCHITECTURE={architecture}", overrides=[*NEEDED, "FlinksDemo=true"])
 
     (built_for, *build), (_, *deploy) = calls(sam)
     assert done.returncode == 0, done.stderr
@@ -74,9 +81,9 @@ def test_layer_and_template_are_built_and_deployed_for_one_architecture(
     assert build[0] == "build"
     assert build[-2:] == ["--parameter-overrides", f"Architecture={architecture}"]
     assert deploy[0] == "deploy"
-    assert deploy[-5:-1] == [
+    assert deploy[-9:-1] == [
         "--parameter-overrides",
-        "JwtAudience=a,b",
+        *NEEDED,
         "FlinksDemo=true",
         f"Architecture={architecture}",
     ]
@@ -86,10 +93,11 @@ def test_what_was_built_is_deployed_under_the_release_of_it_and_of_every_paramet
     built = sam.with_name("built")
 
     for overrides in (["FlinksDemo=true"], ["FlinksDemo=true"], ["FlinksDemo=false"]):
-        make("deploy", overrides=overrides)
+        make("deploy", overrides=NEEDED + overrides)
     _, first, _, again, _, other = calls(sam)
 
-    parameters = {"FlinksDemo": "true", "Architecture": "arm64"}
+    needed = dict(each.split("=", 1) for each in NEEDED)
+    parameters = needed | {"FlinksDemo": "true", "Architecture": "arm64"}
     assert first[-1] == again[-1] == f"Release={release_of(built, parameters)}"
     assert other[-1] == f"Release={release_of(built, parameters | {'FlinksDemo': 'false'})}"
     assert first[first.index("--template-file") + 1] == str(built / "template.yaml")
@@ -105,7 +113,12 @@ def test_arm64_is_the_default_architecture(make: Make, sam: Path) -> None:
 @pytest.mark.parametrize(
     ("stack", "overrides", "arguments", "sentence"),
     [
-        ("small", ["JwtIssuer=FILL-IN"], [], "FILL-IN is left in samconfig.toml for small: JwtIssuer."),
+        (
+            "small",
+            ["JwtIssuer=FILL-IN"],
+            [],
+            "JwtIssuer. Answer there, or in answers.toml beside it, which is kept out of version control.",
+        ),
         (
             "small",
             ["Architecture=x86_64"],
@@ -118,7 +131,8 @@ def test_arm64_is_the_default_architecture(make: Make, sam: Path) -> None:
             [],
             "samconfig.toml says Release; make deploy derives it from what is deployed.",
         ),
-        ("small", [], ["ARCHITECTURE=arm"], "ARCHITECTURE=arm is none of Lambda's: arm64 or x86_64."),
+        ("small", ["PolSeconds=5"], [], "Nothing was built: the template refuses these parameters."),
+        ("small", NEEDED, ["ARCHITECTURE=arm"], "Nothing was built: the template refuses these parameters."),
         ("", [], [], "has no configuration default with a stack_name and a region."),
     ],
 )
@@ -133,8 +147,15 @@ def test_what_would_fail_late_is_refused_before_anything_is_done(
     assert calls(sam) == []
 
 
+def test_a_build_for_no_architecture_of_lambda_is_refused(make: Make, sam: Path) -> None:
+    done = make("build", "ARCHITECTURE=arm", overrides=[])
+
+    assert done.stderr.splitlines()[0] == "ARCHITECTURE=arm is none of Lambda's: arm64 or x86_64."
+    assert calls(sam) == []
+
+
 def test_the_longest_name_that_cloudformation_takes_is_taken(make: Make, sam: Path) -> None:
-    done = make("deploy", stack="s" * 128, overrides=[])
+    done = make("deploy", stack="s" * 128, overrides=NEEDED)
 
     assert done.returncode == 0, done.stderr
     assert len(calls(sam)) == 2
