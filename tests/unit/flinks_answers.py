@@ -1,4 +1,4 @@
-"""Every answer Flinks can give to a fetch, and what must become of the connection: written down from flinks-api,
+"""Every answer Flinks can give to a fetch, and what must become of the connection: written down from docs/flinks.md,
 without a look at `flinks_codes`.
 
 An answer is a fault script of the simulator (local/flinks/README.md). Each row says what must become of the connection

@@ -38,7 +38,7 @@ def is_text(value: str) -> bool:
 
 
 def _canonical_guid(value: str) -> str:
-    """Flinks' GUIDs have no version bits (flinks-api §14), so only the spelling is checked."""
+    """Flinks' GUIDs have no version bits (flinks.md §14), so only the spelling is checked."""
     lowered = value.lower()
     if not _GUID.fullmatch(lowered):
         raise ValueError("must be a GUID: 8-4-4-4-12 hexadecimal digits")

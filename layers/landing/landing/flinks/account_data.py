@@ -59,14 +59,14 @@ class AccountData:
     accounts: int
     transactions: int
     last_refresh: str | None
-    """UTC without a zone, as Flinks says it; `0001-01-01T00:00:00` for never (flinks-api §15)."""
+    """UTC without a zone, as Flinks says it; `0001-01-01T00:00:00` for never (flinks.md §15)."""
 
 
 def read(body: JsonObject | None, login_id: str, about: About) -> AccountData:
     """Check that `body` is the data of `login_id` (canonical), then strip it, put `about` first, and pack it.
 
     Unknown members, nulls and odd types stay as they are, and so do numbers, to the last digit. No accounts
-    are data too; absent accounts are not (flinks-api §6.2).
+    are data too; absent accounts are not (flinks.md §6.2).
 
     Raises:
         AnotherLogin: The answer names another login.

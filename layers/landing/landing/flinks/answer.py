@@ -8,7 +8,7 @@ from http import HTTPStatus
 from landing.flinks.wire import Fault
 from landing.strict_json import JsonObject
 
-# Flinks' GUIDs come from a database sequence: no RFC 4122 version or variant (flinks-api §14).
+# Flinks' GUIDs come from a database sequence: no RFC 4122 version or variant (flinks.md §14).
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,4094}[\x21-\x7e])?")
 
@@ -43,14 +43,14 @@ class Answer:
 
     @property
     def effective_status(self) -> int | None:
-        """The HTTP status, unless that is 200 and the body names another (flinks-api §6.3, §10.1)."""
+        """The HTTP status, unless that is 200 and the body names another (flinks.md §6.3, §10.1)."""
         if self.status != HTTPStatus.OK:
             return self.status
         return self.declared_status or HTTPStatus.OK
 
     @property
     def declared_status(self) -> int | None:
-        """The status in the body. DeleteCard calls it StatusCode (flinks-api §8)."""
+        """The status in the body. DeleteCard calls it StatusCode (flinks.md §8)."""
         for name in ("HttpStatusCode", "StatusCode"):
             declared = (self.body or {}).get(name)
             if type(declared) is int:
@@ -72,7 +72,7 @@ class Answer:
 
     @property
     def request_id(self) -> str | None:
-        """The session. An error can carry a usable one (flinks-api §5.5)."""
+        """The session. An error can carry a usable one (flinks.md §5.5)."""
         request_id = self._text("RequestId")
         return request_id if GUID.fullmatch(request_id) else None
 

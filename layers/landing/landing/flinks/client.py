@@ -78,7 +78,7 @@ class TokenMint:
         origin, host = _origin(api_url)
         customer_id = _guid(customer_id, "customerId")
         self.home = f"{host}/{customer_id.lower()}"
-        """Which Flinks this is. Logins of another home are unknown here (flinks-api §2.3)."""
+        """Which Flinks this is. Logins of another home are unknown here (flinks.md §2.3)."""
         self._root = f"{origin}/v3/{customer_id}/BankingServices"
         self._keys = credentials
         self._deadlines = deadlines
@@ -209,7 +209,7 @@ def _body(call: Call, content: bytes) -> JsonObject | None:
     except NotStrictJson:
         body = content.decode(errors="replace") if call is Call.DELETE_CARD else None
     if call is Call.DELETE_CARD and isinstance(body, str):
-        return {"Message": body}  # "Invalid LoginId" has been seen as the whole body (flinks-api §8)
+        return {"Message": body}  # "Invalid LoginId" has been seen as the whole body (flinks.md §8)
     return body if isinstance(body, dict) else None
 
 

@@ -2,7 +2,7 @@
 
 The HTTP status means little at Flinks: 401 is throttling, a closed bank and a wrong password alike. So a
 code decides wherever there is one; a status decides answers without a code that we know; message text never,
-but for one phrase of DeleteCard (flinks-api §10, §17).
+but for one phrase of DeleteCard (flinks.md §10, §17).
 """
 
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ OWNER_UNPROVEN = Verdict(Kind.QUARANTINE, Reason.OWNERSHIP_UNPROVEN, Action.RECO
 # GenerateAuthorizeToken, Authorize, GetAccountsDetail, GetAccountsDetailAsync, DeleteCard.
 type Row = tuple[Verdict, Verdict, Verdict, Verdict, Verdict]
 
-# In cached mode Authorize replays how the last visit to the bank ended (flinks-api §5.5): so a code of live
+# In cached mode Authorize replays how the last visit to the bank ended (flinks.md §5.5): so a code of live
 # mode, a wrong password for one, can come from any call of a fetch. No bank stands behind a token or a
 # deletion: there such a code is only odd.
 BY_CODE: dict[str, Row] = {
@@ -202,7 +202,7 @@ def _row(answer: Answer) -> Row:
 
 
 def _invalid_login_id(answer: Answer) -> bool:
-    """DeleteCard's way, once, of saying in a 2xx that it does not know the login (flinks-api §8)."""
+    """DeleteCard's way, once, of saying in a 2xx that it does not know the login (flinks.md §8)."""
     return (
         answer.call is Call.DELETE_CARD
         and answer.code not in BY_CODE

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class SessionKey:
-    """`{"secretKey": …}` mints authorize tokens (flinks-api §3)."""
+    """`{"secretKey": …}` mints authorize tokens (flinks.md §3)."""
 
     def __init__(self, secrets: "SecretsManagerClient", secret_key_arn: str) -> None:
         self._secret_key = _Kept(secrets, secret_key_arn, "secretKey")

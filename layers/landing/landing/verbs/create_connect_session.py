@@ -12,7 +12,7 @@ from landing.flinks.codes import what_to_do
 from landing.stores.owner_tag import OwnerTag
 
 VALID_FOR = timedelta(minutes=15)
-"""Flinks says 30 minutes in one place and 15 in another (flinks-api §4): the shorter one is true in both."""
+"""Flinks says 30 minutes in one place and 15 in another (flinks.md §4): the shorter one is true in both."""
 
 
 @dataclass(frozen=True)

@@ -248,7 +248,7 @@ class Fetcher:
             case Kind.REAUTHORIZE if claim.sessions >= self.limits.sessions:
                 return self._end(step, Status.FAILED, verdict.reason, Action.CONTACT_SUPPORT)
             case Kind.REAUTHORIZE:
-                # What Flinks calls an unauthorized session may be a key of ours that was rotated (flinks-api §10.2).
+                # What Flinks calls an unauthorized session may be a key of ours that was rotated (flinks.md §10.2).
                 self.flinks.refresh_credentials()
                 over = replace(step, request_id=None, claim=replace(claim, sealed_request=None))
                 return self._wait(over, verdict.reason)
