@@ -5,6 +5,7 @@ Restores, since the emulator keeps alarms and never evaluates them (CloudWatch u
 
 * an alarm is evaluated every minute over the last `EvaluationPeriods` windows of `Period` seconds that end now;
 * it is on when at least `DatapointsToAlarm` of them breach; a window without data counts as `TreatMissingData` says;
+* an alarm on the sum of several metrics counts them together, and what is missing as 0;
 * a metric of an embedded metric format line counts for each set of dimensions that the line declares.
 
 Unlike AWS, a metric is known the moment it was printed, and high-resolution alarms do not exist.
@@ -86,12 +87,20 @@ def embedded(line: str) -> Iterator[tuple[Metric, float]]:
                     yield Metric(directive["Namespace"], each["Name"], dimensions), float(value)
 
 
+SUM_OF_ALL = "SUM(FILL(METRICS(), 0))"
+
+
+def _metric(properties: Mapping[str, Any]) -> Metric:
+    dimensions = frozenset((each["Name"], str(each["Value"])) for each in properties.get("Dimensions", ()))
+    return Metric(properties["Namespace"], properties["MetricName"], dimensions)
+
+
 @dataclass(frozen=True)
 class Alarm:
-    """An alarm on one metric, with the properties of `AWS::CloudWatch::Alarm`."""
+    """An alarm on one metric or on the sum of several, with the properties of `AWS::CloudWatch::Alarm`."""
 
     name: str
-    metric: Metric
+    series: tuple[Metric, ...]
     statistic: str
     period: timedelta
     periods: int
@@ -103,13 +112,21 @@ class Alarm:
     @classmethod
     def of(cls, name: str, properties: Mapping[str, Any]) -> "Alarm":
         """From resolved properties, of the template or of DescribeAlarms alike. KeyError for what is not modelled."""
-        dimensions = frozenset((each["Name"], str(each["Value"])) for each in properties.get("Dimensions", ()))
         periods = int(properties["EvaluationPeriods"])
+        if "Metrics" in properties:
+            stats = [each["MetricStat"] for each in properties["Metrics"] if "MetricStat" in each]
+            (expression,) = [each["Expression"] for each in properties["Metrics"] if "Expression" in each]
+            if expression != SUM_OF_ALL or any(each["Stat"] != "Sum" for each in stats):
+                raise KeyError("another expression than the sum of all")
+            series, statistic, period = tuple(_metric(each["Metric"]) for each in stats), "Sum", stats[0]["Period"]
+        else:
+            series, period = (_metric(properties),), properties["Period"]
+            statistic = properties.get("Statistic") or properties["ExtendedStatistic"]
         return cls(
             name,
-            Metric(properties["Namespace"], properties["MetricName"], dimensions),
-            properties.get("Statistic") or properties["ExtendedStatistic"],
-            timedelta(seconds=int(properties["Period"])),
+            series,
+            statistic,
+            timedelta(seconds=int(period)),
             periods,
             int(properties.get("DatapointsToAlarm") or periods),
             float(properties["Threshold"]),
@@ -125,7 +142,11 @@ class Alarm:
         """OK, ALARM or INSUFFICIENT_DATA at the minute of `now`; `before` is what it was."""
         end = now.replace(second=0, microsecond=0)
         windows = [
-            metrics.between(self.metric, end - self.period * (back + 1), end - self.period * back)
+            [
+                value
+                for metric in self.series
+                for value in metrics.between(metric, end - self.period * (back + 1), end - self.period * back)
+            ]
             for back in range(self.periods)
         ]
         breaching = sum(self._breaches(values) for values in windows)

@@ -85,6 +85,21 @@ def test_an_alarm_hears_its_own_dimensions_only() -> None:
     )
 
 
+def test_an_alarm_on_a_sum_counts_all_its_metrics_together() -> None:
+    stats = [
+        {"Metric": {"Namespace": "AWS/DynamoDB", "MetricName": name}, "Period": 300, "Stat": "Sum"} for name in "ab"
+    ]
+    terms = [{"Id": name, "MetricStat": stat} for name, stat in zip("ab", stats, strict=True)]
+    summed = alarm(Metrics=[{"Id": "all", "Expression": "SUM(FILL(METRICS(), 0))"}, *terms], Threshold=2)
+    metrics = Metrics()
+
+    metrics.put(NOON, "AWS/DynamoDB", "a", 1)
+    alone = summed.state(metrics, NOON + MINUTE)
+    metrics.put(NOON, "AWS/DynamoDB", "b", 1)
+
+    assert (alone, summed.state(metrics, NOON + MINUTE)) == ("OK", "ALARM")
+
+
 def test_metrics_stand_in_lines_of_the_embedded_format_and_in_no_other() -> None:
     line = (
         '{"_aws": {"Timestamp": 1, "CloudWatchMetrics": [{"Namespace": "ours", "Dimensions": [["service"]],'
