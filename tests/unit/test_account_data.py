@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import json
+from codecs import BOM_UTF8
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landing.flinks import account_data
-from landing.flinks.account_data import OURS, About, AnotherLogin, Incomplete
-from landing.strict_json import JsonObject, parse
+from landing.flinks.account_data import OURS, About, AccountData, AnotherLogin, Incomplete
+from landing.flinks.answer import received
+from landing.strict_json import JsonObject
 
 LOGIN_ID = "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"
 REQUEST_ID = "b7a1e0d2-5c3f-4f86-a0be-6e1d97c2f405"
@@ -50,12 +53,16 @@ def answer(**members: Any) -> JsonObject:
         "Institution": "FlinksCapital",
         "RequestId": REQUEST_ID,
     }
-    exact: JsonObject = parse(json.dumps(body | members).encode())
-    return exact
+    return body | members
 
 
-def stored(body: JsonObject) -> str:
-    return gzip.decompress(account_data.read(body, LOGIN_ID, ABOUT).compressed).decode()
+def packed(answer: JsonObject | bytes) -> AccountData:
+    content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    return account_data.read(received(content), LOGIN_ID, ABOUT)
+
+
+def stored(answer: JsonObject | bytes) -> str:
+    return gzip.decompress(packed(answer).compressed).decode()
 
 
 def test_a_drop_is_the_answer_without_session_and_login() -> None:
@@ -63,7 +70,7 @@ def test_a_drop_is_the_answer_without_session_and_login() -> None:
 
     kept = json.loads(stored(body))
 
-    expected = json.loads(json.dumps(answer(), default=float))
+    expected = answer()
     del kept[OURS], expected["RequestId"], expected["Login"]["Id"], expected["Login"]["Username"]
     assert kept == expected
 
@@ -92,11 +99,11 @@ def test_flinks_cannot_speak_in_our_name(name: str) -> None:
 def test_what_was_packed_is_described() -> None:
     body = answer(Accounts=[{"Transactions": [{}, {}]}, {"Transactions": [{}]}, {"Transactions": None}, {}])
 
-    packed = account_data.read(body, LOGIN_ID, ABOUT)
+    data = packed(body)
 
-    assert (packed.accounts, packed.transactions) == (4, 3)
-    assert packed.last_refresh == "2026-03-02T14:05:09.4172038"
-    assert packed.sha256 == hashlib.sha256(packed.compressed).hexdigest()
+    assert (data.accounts, data.transactions) == (4, 3)
+    assert data.last_refresh == "2026-03-02T14:05:09.4172038"
+    assert data.sha256 == hashlib.sha256(data.compressed).hexdigest()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +111,7 @@ def test_what_was_packed_is_described() -> None:
     ["49993.96", "1842.10", "0.00", "-512.9", "5000", "123456789012345678.12", "0.1000000000000000055511151231257827"],
 )
 def test_money_is_stored_to_the_last_digit(literal: str) -> None:
-    body = parse(b'{"Login":{"Id":"%b"},"Accounts":[{"Balance":%b}]}' % (LOGIN_ID.encode(), literal.encode()))
+    body = b'{"Login":{"Id":"%b"},"Accounts":[{"Balance":%b}]}' % (LOGIN_ID.encode(), literal.encode())
 
     text = stored(body)
 
@@ -132,15 +139,15 @@ def test_an_odd_account_passes_unharmed(oddity: JsonObject) -> None:
 
 
 def test_no_accounts_are_stored_honestly() -> None:
-    packed = account_data.read(answer(Accounts=[]), LOGIN_ID, ABOUT)
+    data = packed(answer(Accounts=[]))
 
-    assert (packed.accounts, packed.transactions) == (0, 0)
+    assert (data.accounts, data.transactions) == (0, 0)
 
 
 @pytest.mark.parametrize("accounts", [None, {}, "none", 3, [None], [[]], ["x"]])
 def test_without_an_array_of_accounts_it_is_no_account_data(accounts: Any) -> None:
     with pytest.raises(Incomplete):
-        account_data.read(answer(Accounts=accounts), LOGIN_ID, ABOUT)
+        packed(answer(Accounts=accounts))
 
 
 def test_absent_accounts_are_not_an_empty_array() -> None:
@@ -148,14 +155,14 @@ def test_absent_accounts_are_not_an_empty_array() -> None:
     del body["Accounts"]
 
     with pytest.raises(Incomplete):
-        account_data.read(body, LOGIN_ID, ABOUT)
+        packed(body)
 
 
 def test_the_data_of_another_login_is_refused() -> None:
     another = {"Id": "00000000-2b1e-4c77-5d25-08de7a41c9b2"}
 
     with pytest.raises(AnotherLogin) as refusal:
-        account_data.read(answer(Login=another), LOGIN_ID, ABOUT)
+        packed(answer(Login=another))
 
     assert "2b1e" not in str(refusal.value)
 
@@ -163,7 +170,7 @@ def test_the_data_of_another_login_is_refused() -> None:
 @pytest.mark.parametrize("login", [None, {}, {"Id": None}, {"Id": 7}, LOGIN_ID, [{"Id": LOGIN_ID}]])
 def test_data_of_a_login_that_is_not_named_is_refused(login: Any) -> None:
     with pytest.raises(Incomplete):
-        account_data.read(answer(Login=login), LOGIN_ID, ABOUT)
+        packed(answer(Login=login))
 
 
 def test_no_answer_is_no_account_data() -> None:
@@ -172,9 +179,9 @@ def test_no_answer_is_no_account_data() -> None:
 
 
 def test_a_login_is_the_same_in_any_case() -> None:
-    packed = account_data.read(answer(Login={"Id": LOGIN_ID.upper()}), LOGIN_ID, ABOUT)
+    text = stored(answer(Login={"Id": LOGIN_ID.upper()}))
 
-    assert LOGIN_ID not in gzip.decompress(packed.compressed).decode().lower()
+    assert LOGIN_ID not in text.lower()
 
 
 @pytest.mark.parametrize(
@@ -189,6 +196,8 @@ def test_a_login_is_the_same_in_any_case() -> None:
         pytest.param({"tag": "client=Greatday"}, id="tag in another case"),
         pytest.param({"Message": f"All of LoginId {LOGIN_ID.upper()} is here"}, id="loginId quoted in a text"),
         pytest.param({"Accounts": [{"Login": {"Id": LOGIN_ID, "Username": "Greatday"}}]}, id="inside an account"),
+        pytest.param({"Accounts": [{"Login": {"Username": "Greatday"}}]}, id="a username alone inside an account"),
+        pytest.param({"Accounts": [{"Notes": {"LoginId": "another"}}]}, id="any loginId inside an account"),
         pytest.param({"Accounts": [{"Notes": ["fine", LOGIN_ID]}]}, id="inside an array"),
         pytest.param({"Accounts": [{LOGIN_ID: {"a": 1}}]}, id="as a name"),
         pytest.param({"Accounts": [{"Session": {"RequestId": "any"}}]}, id="requestId inside an account"),
@@ -202,6 +211,36 @@ def test_no_secret_slips_through_under_another_name(members: JsonObject) -> None
         assert secret not in text
 
 
+@pytest.mark.parametrize("place", range(len(LOGIN_ID)))
+def test_a_secret_that_is_partly_written_as_an_escape_is_found(place: int) -> None:
+    disguised = LOGIN_ID[:place] + f"\\u{ord(LOGIN_ID[place]):04X}" + LOGIN_ID[place + 1 :]
+    content = json.dumps(answer(Accounts=[{"Note": "HERE", "Kind": 7}])).replace("HERE", disguised).encode()
+
+    kept = json.loads(stored(content))
+
+    assert kept["Accounts"] == [{"Kind": 7}]
+
+
+@pytest.mark.parametrize("before_the_edge", [1, 18, 35])
+def test_a_secret_is_found_wherever_it_stands_in_a_long_answer(before_the_edge: int) -> None:
+    start = len('[{"Padding": "", "Note": "')
+    padding = "x" * (account_data.STRIDE - start - before_the_edge)
+    content = json.dumps(answer(Accounts=[{"Padding": padding, "Note": LOGIN_ID}])).encode()
+
+    kept = json.loads(stored(content))
+
+    assert kept["Accounts"] == [{"Padding": padding}]
+
+
+@pytest.mark.parametrize("odd", ["é", '"', "\\", "\n", "\u0130"])
+def test_a_request_id_with_odd_characters_is_found_too(odd: str) -> None:
+    request_id = odd + REQUEST_ID[1:]
+
+    kept = json.loads(stored(answer(RequestId=request_id, Accounts=[{"Note": f"session {request_id}", "Kind": 7}])))
+
+    assert kept["Accounts"] == [{"Kind": 7}]
+
+
 def test_a_request_id_that_is_no_guid_is_not_searched_for_in_the_data() -> None:
     kept = json.loads(stored(answer(RequestId="a")))
 
@@ -212,24 +251,32 @@ def test_a_request_id_that_is_no_guid_is_not_searched_for_in_the_data() -> None:
     "last_refresh", [None, 7, "yesterday", "2026-03-02T14:05:09\r\nx-amz-acl: public-read", "é" * 20]
 )
 def test_a_last_refresh_that_is_no_time_is_not_written_as_metadata(last_refresh: Any) -> None:
-    packed = account_data.read(answer(Login={"Id": LOGIN_ID, "LastRefresh": last_refresh}), LOGIN_ID, ABOUT)
+    data = packed(answer(Login={"Id": LOGIN_ID, "LastRefresh": last_refresh}))
 
-    assert packed.last_refresh is None
+    assert data.last_refresh is None
 
 
 def test_the_same_answer_gives_the_same_bytes() -> None:
-    first, second = (account_data.read(answer(), LOGIN_ID, ABOUT) for _ in range(2))
+    first, second = (packed(answer()) for _ in range(2))
 
     assert first == second
     assert first.compressed[4:8] == bytes(4)  # gzip's own time stamp, which would change by the second
 
 
+def test_a_byte_order_mark_is_not_stored() -> None:
+    content = json.dumps(answer()).encode()
+
+    assert stored(BOM_UTF8 + content) == stored(content)
+
+
 def test_the_answer_itself_is_left_as_it_was() -> None:
-    body = answer()
+    came = received(json.dumps(answer()).encode())
+    assert came is not None
+    before = replace(came, body=dict(came.body))
 
-    account_data.read(body, LOGIN_ID, ABOUT)
+    account_data.read(came, LOGIN_ID, ABOUT)
 
-    assert body == answer()
+    assert came == before
 
 
 def json_of(names: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
@@ -246,7 +293,7 @@ NAMES = st.sampled_from(["Login", "Accounts", "Id", "Transactions", "RequestId",
 @given(st.dictionaries(NAMES, json_of(NAMES)))
 def test_any_object_is_packed_or_refused_by_name(body: JsonObject) -> None:
     try:
-        account_data.read(body, LOGIN_ID, ABOUT)
+        packed(body)
     except (Incomplete, AnotherLogin):
         return
 

@@ -415,7 +415,8 @@ def test_the_body_is_judged_by_what_it_is_not_by_its_label(flinks: FlinksClient,
 
     answer = flinks.accounts_detail(REQUEST_ID)
 
-    assert answer.body == {"Accounts": []}
+    assert answer.data is not None
+    assert (answer.data.content, answer.data.accounts) == (b'{"Accounts": []}', 0)
 
 
 @every_call

@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Any
 
 from landing.flinks.wire import Fault
-from landing.strict_json import JsonObject
+from landing.strict_json import JsonObject, parse
 
 # Flinks' GUIDs come from a database sequence: no RFC 4122 version or variant (flinks.md §14).
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -24,6 +25,36 @@ class Call(StrEnum):
     DELETE_CARD = "DeleteCard"
 
 
+DATA_CALLS = frozenset({Call.ACCOUNTS_DETAIL, Call.ACCOUNTS_DETAIL_ASYNC})
+
+
+@dataclass(frozen=True)
+class Received:
+    """An answer to a data call: its bytes, and what was learned when they were read once."""
+
+    content: bytes = field(repr=False)
+    body: JsonObject = field(repr=False)
+    """Less `Accounts`, which are most of it."""
+    accounts: int | None
+    """None: there is no array of objects."""
+    transactions: int
+
+
+def received(content: bytes) -> Received | None:
+    """Read an answer, once; None if it is no JSON object. Raises NotStrictJson."""
+    body = parse(content, exact=False)
+    if not isinstance(body, dict):
+        return None
+    accounts = body.pop("Accounts", None)
+    if not isinstance(accounts, list) or not all(isinstance(account, dict) for account in accounts):
+        return Received(content, body, None, 0)
+    return Received(content, body, len(accounts), sum(_count(account.get("Transactions")) for account in accounts))
+
+
+def _count(transactions: Any) -> int:
+    return len(transactions) if isinstance(transactions, list) else 0
+
+
 @dataclass(frozen=True)
 class Answer:
     """What Flinks answered to a call, or the fault that kept it from answering.
@@ -37,9 +68,12 @@ class Answer:
     code: str | None = None
     """The FlinksCode; `UNRECOGNISABLE` if it looks like none, so that no secret is logged as a code."""
     body: JsonObject | None = field(default=None, repr=False)
+    """The JSON object that was said; of a data call, all but its accounts."""
     fault: Fault | None = None
     retry_after: float | None = field(default=None, repr=False)
     """Seconds."""
+    data: Received | None = field(default=None, repr=False)
+    """Of a data call: the answer as it came."""
 
     @property
     def effective_status(self) -> int | None:

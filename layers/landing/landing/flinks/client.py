@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
-from landing.flinks.answer import GUID, HEADER_VALUE, Answer, Call
+from landing.flinks.answer import DATA_CALLS, GUID, HEADER_VALUE, Answer, Call, Received, received
 from landing.flinks.codes import Kind, what_to_do
 from landing.flinks.wire import Fault, Reply, Wire
 from landing.strict_json import JsonObject, NotStrictJson, parse
@@ -197,13 +198,22 @@ def _answer(call: Call, reply: Reply) -> Answer:
     if reply.fault is not None:
         return Answer(call, reply.status, fault=reply.fault)
     retry_after = _seconds(reply.retry_after)
-    body = _body(call, reply.content)
+    data = _data(call, reply.content)
+    body = data.body if data is not None else _body(call, reply.content)
     if body is None:
         return Answer(call, reply.status, fault=Fault.UNREADABLE, retry_after=retry_after)
-    return Answer(call, reply.status, _code(body), body, retry_after=retry_after)
+    return Answer(call, reply.status, _code(body), body, retry_after=retry_after, data=data)
+
+
+def _data(call: Call, content: bytes) -> Received | None:
+    with suppress(NotStrictJson):
+        return received(content) if call in DATA_CALLS else None
+    return None
 
 
 def _body(call: Call, content: bytes) -> JsonObject | None:
+    if call in DATA_CALLS:
+        return None  # it has been read, in vain
     try:
         body = parse(content)
     except NotStrictJson:

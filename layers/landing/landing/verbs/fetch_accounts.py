@@ -202,7 +202,7 @@ class Fetcher:
             claim.connection_id, claim.generation, claim.owner, claim.institution, fetched_at=self.clock()
         )
         try:
-            packed = account_data.read(answer.body, login_id, about)
+            packed = account_data.read(answer.data, login_id, about)
         except account_data.AnotherLogin:
             return self._otherwise(step, ANOTHER_LOGIN, answer)
         except account_data.Incomplete:
