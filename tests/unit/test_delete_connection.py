@@ -1,7 +1,9 @@
 """Erasing a connection, through the real handler, in virtual time."""
 
 import json
+import random
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,6 +20,9 @@ from tests.world.erasing import Erasing, with_erasing
 from tests.world.service import BUCKET, ROOT, TABLE, BankClock, BankWire, Service
 
 NOBODYS = "con_" + "a" * 26
+
+UNLUCKY = 1286
+"""A seed by which pauses come out short."""
 
 
 @pytest.fixture
@@ -412,6 +417,24 @@ def test_a_card_in_use_for_three_quarters_of_an_hour_is_deleted_in_the_end(
     assert waiting.sealed_login is not None
     assert erasing.receipt(ready)["erased"]["flinks"]["answer"] == "deleted"
     assert service.bank.vault.cards == {}
+
+
+@pytest.mark.parametrize(("hours", "pauses"), [(1, "short"), (12, "any")])
+def test_a_deletion_waits_for_a_busy_card_for_as_many_rounds_as_it_takes(
+    service: Service, erasing: Erasing, ready: str, hours: int, pauses: str
+) -> None:
+    if pauses == "short":
+        random.seed(UNLUCKY)
+    use_card(service, seconds=hours * 3600)
+    erasing.erase(ready)
+
+    erasing.settle()
+
+    tries = service.flinks_calls("DeleteCard")
+    assert service.row(ready).status is Status.DELETED
+    assert len(tries) > 18  # more than Lambda would bear of a function that does not say that it loops
+    assert max(later - earlier for earlier, later in pairwise(tries)) <= timedelta(minutes=16)
+    assert service.world.queues["erase-dead"].messages == []
 
 
 def test_a_card_in_use_for_a_day_is_tried_again_and_again_and_pages_ops(

@@ -38,6 +38,17 @@ def test_data_that_flinks_is_collecting_is_polled_for_in_one_session(service: Se
     assert all(pause >= timedelta(seconds=10) for pause in pauses)
 
 
+def test_a_connection_that_is_pending_for_29_minutes_is_polled_all_the_while(service: Service) -> None:
+    connection_id = service.connect_and_post(pending={"seconds": 29 * 60})
+
+    service.settle()
+
+    polls = service.flinks_calls("GetAccountsDetail", "GetAccountsDetailAsync")
+    assert service.row(connection_id).status is Status.READY
+    assert max(later - earlier for earlier, later in pairwise(polls)) < timedelta(seconds=30)
+    assert service.world.queues["fetch-dead"].messages == []
+
+
 def test_data_that_never_comes_ends_the_generation_after_half_an_hour(service: Service) -> None:
     connection_id = service.connect_and_post(pending={"never": True})
     posted_at = service.world.clock.now()

@@ -8,7 +8,7 @@ import pytest
 
 from landing.domain.connection import Connection
 from tests.world.objects import Bucket
-from tests.world.service import BUCKET, TABLE, Service, context_of, handler_of
+from tests.world.service import BUCKET, TABLE, Service, context_of, handler_of, make_queue, recursive_loop
 
 QUEUE = "erase"
 LAMBDA_SECONDS = 300
@@ -78,9 +78,10 @@ class Erasing:
 def with_erasing(service: Service, monkeypatch: pytest.MonkeyPatch) -> Erasing:
     """Deploy delete_connection to the service's world."""
     world = service.world
-    url = world.sqs.create_queue(QueueName=QUEUE, Attributes={"VisibilityTimeout": "1800"})["QueueUrl"]
+    url = make_queue(world, QUEUE, "EraseQueue")
     for name, value in {"ERASE_QUEUE_URL": url, "PITR_DAYS": "7", "ERASE_THREADS": "1"}.items():
         monkeypatch.setenv(name, value)
     erasing = Erasing(service)
-    world.on_queue(QUEUE, erasing.handle, batch_size=1)
+    loop = recursive_loop("DeleteConnectionFunction")
+    world.on_queue(QUEUE, erasing.handle, batch_size=1, recursive_loop=loop)
     return erasing

@@ -1,5 +1,6 @@
 """SQS standard queues: delays, visibility, dead letters, and duplicates and disorder on demand."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import md5
@@ -22,6 +23,7 @@ class Message:
     due: datetime
     place: float
     receipt: str = ""
+    trace: str = ""  # the tracing header of who sent it
     receives: int = 0
     first_received: datetime | None = None
 
@@ -53,14 +55,14 @@ class Queue:
     def arn(self) -> str:
         return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self.name}"
 
-    def send(self, body: str, delay: float = 0) -> str:
+    def send(self, body: str, delay: float = 0, trace: str = "") -> str:
         self.sent += 1
         message_id = f"00000000-0000-4000-8000-{self.sent:012d}"
         for _ in range(self.copies):
             shift = self.random.uniform(-self.early, self.disorder) if self.early or self.disorder else 0
             due = self.clock.now() + timedelta(seconds=max(0, delay + shift))
             place = self.random.random() if self.disorder else self.sent
-            self.messages.append(Message(body, message_id, self.clock.now(), due, place))
+            self.messages.append(Message(body, message_id, self.clock.now(), due, place, trace=trace))
         return message_id
 
     def receive(self, limit: int, visibility: float | None = None) -> list[Message]:
@@ -70,9 +72,7 @@ class Queue:
         taken: list[Message] = []
         for message in sorted((m for m in self.messages if m.due <= now), key=lambda m: (m.due, m.place)):
             if self.dead_letters and message.receives >= (self.max_receives or message.receives + 1):
-                self.messages.remove(message)
-                self.dead_letters.messages.append(message)
-                message.due, message.receives = now, 0
+                self.give_up(message)
             elif len(taken) < limit:
                 self.received += 1
                 message.receives += 1
@@ -81,6 +81,13 @@ class Queue:
                 message.due = now + timedelta(seconds=self.visibility if visibility is None else visibility)
                 taken.append(message)
         return taken
+
+    def give_up(self, message: Message) -> None:
+        """To the dead letters; without any, away."""
+        self.messages.remove(message)
+        if self.dead_letters:
+            self.dead_letters.messages.append(message)
+            message.due, message.receives = self.clock.now(), 0
 
     def delete(self, receipt: str) -> None:
         """Forget the message; an older receipt than its last one deletes nothing."""
@@ -91,10 +98,10 @@ class Queue:
 
 
 class Queues:
-    """The `sqs` client's side."""
+    """The `sqs` client's side. `trace` gives the tracing header of who sends."""
 
-    def __init__(self, clock: VirtualClock, random: Random, entry_fault: Any) -> None:
-        self.clock, self.random, self.entry_fault = clock, random, entry_fault
+    def __init__(self, clock: VirtualClock, random: Random, entry_fault: Any, trace: Callable[[], str]) -> None:
+        self.clock, self.random, self.entry_fault, self.trace = clock, random, entry_fault, trace
         self.queues: dict[str, Queue] = {}
 
     def create_queue(self, call: Parameters) -> Answer:
@@ -123,7 +130,7 @@ class Queues:
     def send_message(self, call: Parameters) -> Answer:
         queue, delay = self._queue(call), call.get("DelaySeconds", 0)
         self._check_delay(delay)
-        return self._sent(call["MessageBody"], queue.send(call["MessageBody"], delay))
+        return self._sent(call["MessageBody"], queue.send(call["MessageBody"], delay, self.trace()))
 
     def send_message_batch(self, call: Parameters) -> Answer:
         queue, entries = self._queue(call), self._entries(call)
@@ -134,7 +141,7 @@ class Queues:
                 failed = {"Id": entry["Id"], "Code": code, "SenderFault": False}
                 answer.setdefault("Failed", []).append(failed)
             else:
-                message_id = queue.send(entry["MessageBody"], entry.get("DelaySeconds", 0))
+                message_id = queue.send(entry["MessageBody"], entry.get("DelaySeconds", 0), self.trace())
                 sent = {"Id": entry["Id"], **self._sent(entry["MessageBody"], message_id)}
                 answer.setdefault("Successful", []).append(sent)
         return answer
@@ -215,6 +222,7 @@ def system_attributes(message: Message) -> dict[str, str]:
         "SentTimestamp": str(int(message.sent.timestamp() * 1000)),
         "SenderId": ACCOUNT,
         "ApproximateFirstReceiveTimestamp": str(int(first.timestamp() * 1000)),
+        **({"AWSTraceHeader": message.trace} if message.trace else {}),
     }
 
 

@@ -148,7 +148,7 @@ def running_service(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     service = Service(world, bank, monkeypatch)
     fetch = lambda event: service.call("fetch_accounts", event)  # noqa: E731 - one handler, attached twice
     service.stream = world.on_stream(TABLE, fetch, **stream_mapping("FetchAccountsFunction"))
-    service.queue = world.on_queue(QUEUE, fetch)
+    service.queue = world.on_queue(QUEUE, fetch, recursive_loop=recursive_loop("FetchAccountsFunction"))
     service.schedule = world.every(300, lambda event: service.call("resume_stalled", event))
     yield service
     wiring.reset()
@@ -246,6 +246,22 @@ def stream_mapping(function: str) -> dict[str, Any]:
     return {name: value for name, value in mapping.items() if name not in ("Stream", "DestinationConfig")}
 
 
+def recursive_loop(function: str) -> str:
+    """Whether the function says that it may feed itself."""
+    return str(TEMPLATE[function]["Properties"].get("RecursiveLoop", "Terminate"))
+
+
+def make_queue(world: World, name: str, resource: str) -> str:
+    """A queue and its dead letters, as template.yaml has them; its URL."""
+    queue = TEMPLATE[resource]["Properties"]
+    world.sqs.create_queue(QueueName=f"{name}-dead")
+    redrive = queue["RedrivePolicy"] | {"deadLetterTargetArn": world.queues[f"{name}-dead"].arn}
+    return world.sqs.create_queue(
+        QueueName=name,
+        Attributes={"VisibilityTimeout": str(queue["VisibilityTimeout"]), "RedrivePolicy": json.dumps(redrive)},
+    )["QueueUrl"]
+
+
 def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     table: Any = TEMPLATE["ConnectionsTable"]["Properties"]
     world.dynamodb.create_table(
@@ -258,7 +274,7 @@ def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     world.s3.create_bucket(Bucket=BUCKET)
     world.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    queue = world.sqs.create_queue(QueueName=QUEUE, Attributes={"VisibilityTimeout": "720"})["QueueUrl"]
+    queue = make_queue(world, QUEUE, "FetchQueue")
     login_key = world.kms.create_key()["KeyMetadata"]["Arn"]
     index_key = world.kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["Arn"]
     settings = bank.settings

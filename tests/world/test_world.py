@@ -315,6 +315,43 @@ def test_a_failure_that_names_no_message_fails_the_whole_batch(world: World, fai
     assert len(world.queues["dead"].messages) == 1
 
 
+@pytest.mark.parametrize(("recursive_loop", "rounds", "dead"), [("Terminate", 16, 1), ("Allow", 20, 0)])
+def test_a_function_that_feeds_its_own_queue_is_ended_after_sixteen_rounds_unless_it_says_so(
+    world: World, recursive_loop: str, rounds: int, dead: int
+) -> None:
+    def again(event: Any) -> None:
+        (record,) = event["Records"]
+        if record["body"] != "20":
+            send(world, str(int(record["body"]) + 1), delay=10)
+
+    world.on_queue("work", again, recursive_loop=recursive_loop)
+    send(world, "1")
+
+    world.settle()
+
+    assert len(world.invocations) == rounds
+    assert len(world.queues["dead"].messages) == dead
+
+
+def test_a_batch_is_as_old_as_the_oldest_chain_in_it(world: World) -> None:
+    sizes: list[int] = []
+
+    def again(event: Any) -> None:
+        sizes.append(len(event["Records"]))
+        for record in event["Records"]:
+            send(world, record["body"], delay=10)
+
+    world.on_queue("work", again)
+    send(world, "old")
+    world.run(timedelta(seconds=55))
+    send(world, "young", delay=5)
+
+    world.settle()
+
+    assert sizes == [1] * 6 + [2] * 10
+    assert len(world.queues["dead"].messages) == 2
+
+
 def test_a_message_that_always_fails_ends_as_a_dead_letter(world: World) -> None:
     def fail(_: Any) -> None:
         raise ValueError("poison")

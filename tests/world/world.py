@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from botocore.exceptions import ParamValidationError, ReadTimeoutError
 
+from local.aws import lineage
 from local.aws.stream_mapping import Answer as LambdaAnswer
 from local.aws.stream_mapping import MappingConfig, StreamMapping
 from tests.world.bus import Buses, Secrets
 from tests.world.clock import START, VirtualClock
 from tests.world.keys import Keys
 from tests.world.objects import Objects
-from tests.world.queues import Queue, Queues, as_record
+from tests.world.queues import Message, Queue, Queues, as_record
 from tests.world.table import Streams, Table, Tables
 from tests.world.wire import Answer, AwsError, Parameters, connect
 
@@ -86,6 +87,7 @@ class World:
         self.flinks: Any = None  # the bank's simulator, when a test plugs one in
         self._lock = RLock()
         self._invoking = self._dead = False
+        self._trace = ""  # of the invocation under way
         self._on_its_way: Callable[[], Any] = lambda: None
         self._faults: dict[tuple[str, str], deque[tuple[str, bool]]] = {}
         self._entry_faults: dict[tuple[str, str], deque[str]] = {}
@@ -93,7 +95,7 @@ class World:
 
         tables = Tables(self.clock)
         self._sources: list[_Source] = [_Expiry(self, timedelta(hours=1), lambda _: None, start, tables=tables)]
-        sqs = Queues(self.clock, self.random, self._entry_fault)
+        sqs = Queues(self.clock, self.random, self._entry_fault, lambda: self._trace)
         s3 = Objects(self.clock, self._entry_fault)
         kms = Keys()
         bus = Buses(self._entry_fault)
@@ -204,8 +206,11 @@ class World:
 
     # Deliveries
 
-    def on_queue(self, queue: str, handler: Handler, batch_size: int = 10) -> "QueueMapping":
-        mapping = QueueMapping(self, self.queues[queue], handler, batch_size)
+    def on_queue(
+        self, queue: str, handler: Handler, batch_size: int = 10, recursive_loop: str = "Terminate"
+    ) -> "QueueMapping":
+        """Attach a handler; `recursive_loop` is the property of its function."""
+        mapping = QueueMapping(self, self.queues[queue], handler, batch_size, recursive_loop == "Allow")
         self._sources.append(mapping)
         return mapping
 
@@ -220,11 +225,14 @@ class World:
         self._sources.append(schedule)
         return schedule
 
-    def invoke(self, handler: Handler, event: Any) -> Invocation:
-        """Run a handler as Lambda does: JSON in, JSON out, and its death or exception is only an outcome."""
+    def invoke(self, handler: Handler, event: Any, trace: str = "") -> Invocation:
+        """Run a handler as Lambda does: JSON in, JSON out, and its death or exception is only an outcome.
+
+        What it sends is marked with `trace`, the invocation's tracing header.
+        """
         at, event = self.clock.now(), loads(dumps(event, default=_in_json))
-        outer = self._invoking, self._dead
-        self._invoking, self._dead = True, False
+        outer = self._invoking, self._dead, self._trace
+        self._invoking, self._dead, self._trace = True, False, trace
         try:
             invocation = Invocation(at, handler, event, response=loads(dumps(handler(event))))
         except OWN_MISTAKES:
@@ -232,7 +240,7 @@ class World:
         except (Exception, WorkerDied) as error:  # noqa: BLE001 - Lambda reports whatever was raised
             invocation = Invocation(at, handler, event, error=error)
         finally:
-            self._invoking, self._dead = outer
+            self._invoking, self._dead, self._trace = outer
         self.invocations.append(invocation)
         return invocation
 
@@ -293,25 +301,36 @@ class _Landing(_Source):
 
 @dataclass
 class QueueMapping(_Source):
-    """SQS event source mapping with ReportBatchItemFailures: what is not reported as failed is deleted."""
+    """SQS event source mapping with ReportBatchItemFailures: what is not reported as failed is deleted.
+
+    A chain of messages that comes round too often is ended, unless the function `may_loop` (`local.aws.lineage`).
+    """
 
     queue: Queue
     handler: Handler
     batch_size: int
+    may_loop: bool
     enabled: bool = True
 
     def next_due(self) -> datetime | None:
         return self.queue.next_due() if self.enabled else None
 
     def deliver(self) -> None:
-        messages = self.queue.receive(self.batch_size)
+        messages = self._not_endless(self.queue.receive(self.batch_size))
         if not messages:
             return
         event = {"Records": [as_record(self.queue, message) for message in messages]}
-        failed = self._failed(self.world.invoke(self.handler, event), {message.id for message in messages})
+        trace = lineage.onward(lineage.traces_of(event), self.queue.name)
+        failed = self._failed(self.world.invoke(self.handler, event, trace), {message.id for message in messages})
         for message in messages:
             if message.id not in failed:
                 self.queue.delete(message.receipt)
+
+    def _not_endless(self, messages: list[Message]) -> list[Message]:
+        endless = [m for m in messages if not self.may_loop and lineage.is_endless(m.trace, self.queue.name)]
+        for message in endless:
+            self.queue.give_up(message)
+        return [message for message in messages if message not in endless]
 
     @staticmethod
     def _failed(invocation: Invocation, batch: set[str]) -> set[str]:
