@@ -237,6 +237,7 @@ class Services:
             **configuration,
             **function.get("Concurrency", {}),
             "Layers": [layer["Arn"] for layer in configuration.get("Layers", [])],
+            "RecursiveLoop": self._client("lambda").get_function_recursion_config(FunctionName=name)["RecursiveLoop"],
             "Tags": [{"Key": key, "Value": value} for key, value in function.get("Tags", {}).items()],
         }
 

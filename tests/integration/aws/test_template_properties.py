@@ -77,6 +77,7 @@ TEMPLATE: dict[str, Any] = {
                 "Handler": "index.handler",
                 "InlineCode": "def handler(event, context): return None",
                 "ReservedConcurrentExecutions": {"Ref": "Most"},
+                "RecursiveLoop": "Allow",
                 "LoggingConfig": {"LogFormat": "JSON"},
                 "EventInvokeConfig": {"MaximumRetryAttempts": 0},
                 "Events": {
