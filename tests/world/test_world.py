@@ -169,6 +169,19 @@ def test_a_parameter_that_the_world_does_not_model_is_not_ignored(world: World) 
         world.s3.put_object(Bucket="drops", Key="k", Body=b"x", Tagging="a=b")
 
 
+@pytest.mark.parametrize(
+    "condition", ["NOT house = :x", "contains(house, :x)", "house <> :x", "house BETWEEN :x AND :x", "rooms[0] = :x"]
+)
+def test_what_nobody_writes_is_a_syntax_error_rather_than_a_guess(world: World, condition: str) -> None:
+    with pytest.raises(world.dynamodb.exceptions.ClientError, match="Invalid expression"):
+        world.dynamodb.put_item(
+            TableName="houses",
+            Item=ITEM,
+            ConditionExpression=condition,
+            ExpressionAttributeValues={":x": {"S": "x"}},
+        )
+
+
 def test_a_parameter_that_boto3_does_not_know_is_refused_by_boto3(world: World) -> None:
     with pytest.raises(ParamValidationError):
         world.dynamodb.get_item(TableName="houses", Keys=ITEM)  # type: ignore[call-arg]  # that is the point

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from botocore.client import BaseClient
 
 REGION, ACCOUNT = "ca-central-1", "000000000000"
-SERVICES = ("dynamodb", "dynamodbstreams", "sqs", "s3", "kms", "events", "secretsmanager")
+SERVICES = ("dynamodb", "sqs", "s3", "kms", "events", "secretsmanager")
 IGNORED = {  # accepted without effect: nothing that the world promises depends on them
     "BillingMode",
     "ChecksumAlgorithm",

@@ -25,12 +25,11 @@ from tests.world.clock import START, VirtualClock
 from tests.world.keys import Keys
 from tests.world.objects import Objects
 from tests.world.queues import Message, Queue, Queues, as_record
-from tests.world.table import Streams, Table, Tables
+from tests.world.table import Table, Tables
 from tests.world.wire import Answer, AwsError, Parameters, connect
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
@@ -75,7 +74,7 @@ class Invocation:
 
 
 class World:
-    """Clients: `dynamodb`, `dynamodbstreams`, `sqs`, `s3`, `kms`, `events`, `secretsmanager`.
+    """Clients: `dynamodb`, `sqs`, `s3`, `kms`, `events`, `secretsmanager`.
     State: `tables`, `queues`, `buckets`, `keys`, `announced`. History: `calls`, `invocations`.
     """
 
@@ -101,7 +100,6 @@ class World:
         bus = Buses(self._entry_fault)
         self._backends: dict[str, Any] = {
             "dynamodb": tables,
-            "dynamodbstreams": Streams(tables),
             "sqs": sqs,
             "s3": s3,
             "kms": kms,
@@ -111,7 +109,6 @@ class World:
         self.tables, self.queues, self.buckets = tables.tables, sqs.queues, s3.buckets
         self.keys, self.announced = kms.keys, bus.events
         self.dynamodb: DynamoDBClient = connect("dynamodb", self._send)
-        self.dynamodbstreams: DynamoDBStreamsClient = connect("dynamodbstreams", self._send)
         self.sqs: SQSClient = connect("sqs", self._send)
         self.s3: S3Client = connect("s3", self._send)
         self.kms: KMSClient = connect("kms", self._send)
