@@ -132,7 +132,7 @@ def announcement_of(row: Connection, bucket: str) -> Announcement | None:
         "generation": row.generation,
         "occurred_at": timestamp(row.updated_at),
         "correlation_id": row.correlation_id,
-        "owner": row.owner,  # which a deletion has no room for
+        "owner": row.owner,  # ConnectionDeleted has no such member, and leaves it out
     }
     if row.status is Status.READY:
         said["drop"] = DropLocation.model_validate({"bucket": bucket, **vars(row.drop)}) if row.drop else None

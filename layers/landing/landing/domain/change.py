@@ -14,7 +14,7 @@ from landing.domain.connection import Connection, Erasure
 
 
 class Field(StrEnum):
-    """What a connection consists of, and with a dot the members of its erasure; `every_field` tells whom we forgot."""
+    """Every field of a connection by name; with a dot, the members of its erasure. `every_field` finds one left out."""
 
     CONNECTION_ID = "connection_id"
     LOGIN_REF = "login_ref"
@@ -57,7 +57,7 @@ class Field(StrEnum):
 
     @property
     def steps(self) -> tuple[str, ...]:
-        """The way to it: its name, or the map's and its own."""
+        """The names that lead to it: its own, or for a member of the erasure that of the erasure first."""
         return tuple(self.value.split("."))
 
 
@@ -133,7 +133,7 @@ class Transition:
 
     expects: Expectation
     sets: Mapping[Field, Any] = field(default_factory=dict)
-    """What is to be. A None or a False is as good as a field in `clears`."""
+    """The new values. A None or a False means the same as the field in `clears`."""
     clears: AbstractSet[Field] = frozenset()
 
     def __post_init__(self) -> None:
@@ -183,7 +183,7 @@ def changed(row: Connection, transition: Transition) -> Connection:
 
 
 def value_of(row: Connection, field: Field) -> Any:
-    """What a row keeps there; None for what is not kept, a flag that is not up among it."""
+    """What a row keeps there; None if nothing is kept, as for a flag that is False."""
     value: Any = row
     for step in field.steps:
         value = getattr(value, step, None)

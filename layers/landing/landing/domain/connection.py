@@ -146,7 +146,7 @@ class Connection:
 
     @property
     def settled_at(self) -> datetime | None:
-        """From when on no fetch can add a drop, unless there is a new claim; None: it always could not."""
+        """When the last PUT of every claim so far must have landed; None if no claim could have sent one."""
         leases = [lease for lease in (self.lease_until, self.drain_until) if lease is not None]
         return max(leases) + PUTS_SETTLE if leases else None
 

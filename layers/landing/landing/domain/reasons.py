@@ -7,7 +7,7 @@ from typing import Self
 class Reason(StrEnum):
     """A word of ours, part of the public API. Words may come, and none changes its meaning.
 
-    A word that another release wrote is read as it stands: no member, but a Reason all the same.
+    A word that another release wrote is read as it stands: it becomes a Reason that is none of the members.
     """
 
     # The bank, as Flinks tells of it
@@ -51,7 +51,7 @@ class Reason(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
-        """A word of another release. The enum does not keep it: it is in no list of what there is."""
+        """A Reason for a word of another release. The enum does not list it among its members."""
         if not isinstance(value, str):
             return None
         word = str.__new__(cls, value)

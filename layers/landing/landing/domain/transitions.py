@@ -93,7 +93,7 @@ class AfterPost(StrEnum):
 
 
 def after_post(row: Connection, account_ids: tuple[str, ...] | None, now: datetime) -> AfterPost:
-    """What a repeated POST means for `row`. Omitted `account_ids` leave the choice as it is; order is nothing."""
+    """What a repeated POST means for `row`. Omitted `account_ids` leave the choice as it is; order does not matter."""
     other_accounts = account_ids is not None and set(account_ids) != set(row.account_ids or ())
     match row.status:
         case Status.DELETING | Status.DELETED:

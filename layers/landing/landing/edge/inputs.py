@@ -33,7 +33,7 @@ def is_owner(value: Any) -> bool:
 
 
 def is_text(value: str) -> bool:
-    """A lone surrogate can stand in JSON, and nowhere else."""
+    """Whether a string can be written as UTF-8: JSON admits lone surrogates, UTF-8 does not."""
     return not re.search("[\ud800-\udfff]", value)
 
 
@@ -119,7 +119,7 @@ def _detail(error: ValidationError, model: type[Body], whole: str) -> str:
 
 
 def _member(model: type[Body], place: tuple[int | str, ...]) -> str:
-    """The way to a member, as far as its names are ours."""
+    """The path to a member, up to the first name that is not one of ours: that one may quote what was sent."""
     names: list[str] = []
     within: type[Body] | None = model
     for step in place:

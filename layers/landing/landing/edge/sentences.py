@@ -94,7 +94,7 @@ ACTIONS = {
 
 
 def sentence_for(public_status: str, reason: Reason | None, action: Action) -> Sentence:
-    """What happened, and what to do about it. What was given up is not still slow: it failed."""
+    """What happened, and what to do about it. After giving up, a reason to wait reads as a failure."""
     happened = STATES.get(public_status, FAILED) if reason is None else REASONS.get(reason, FAILED)
     if happened in (SLOW, BANK_DOWN) and public_status != "processing":
         happened = FAILED

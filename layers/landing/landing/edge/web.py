@@ -66,7 +66,7 @@ class Problem(Exception):
         self.detail = detail
         self.retry_after = retry_after
         self.cause = cause or type_.slug
-        """For the log line: what we know and do not say."""
+        """For the log line only: the answer does not say it."""
 
     def reply(self, request_id: str) -> Reply:
         body = {
@@ -233,7 +233,7 @@ def _erased() -> Problem:
 
 
 def unavailable(cause: str = "") -> Problem:
-    """For now. `cause` is a word of ours, for the log line; the caller can only try again."""
+    """The 503 of a fault that passes: the caller may send the same again. `cause` is a word of ours for the log."""
     return Problem(
         ProblemType.UNAVAILABLE,
         "Nothing was lost. Send the same request again after the time in `Retry-After`.",

@@ -20,7 +20,7 @@ _FLINKS_CODE = re.compile(r"[A-Z][A-Z_ ]{1,63}")
 
 MAX_BYTES = 32 * 1024 * 1024
 LONGEST_RETRY_AFTER = 900.0
-"""Seconds. Flinks documents no Retry-After: a longer one is more likely a mistake than a plan."""
+"""Seconds. Flinks documents no Retry-After; one that is longer is cut to this: it is more likely a mistake."""
 
 DEADLINES: Mapping[Call, float] = {
     Call.GENERATE_AUTHORIZE_TOKEN: 20,
@@ -29,7 +29,7 @@ DEADLINES: Mapping[Call, float] = {
     Call.ACCOUNTS_DETAIL_ASYNC: 45,
     Call.DELETE_CARD: 60,
 }
-"""Seconds for a whole call. A data call may run 210 s at Flinks, so its timeout means: ask again later."""
+"""Seconds for a whole call. A data call may run 210 s at Flinks (flinks.md §6.3): after its timeout we ask again."""
 
 
 class MintKey(Protocol):

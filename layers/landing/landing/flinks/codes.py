@@ -49,7 +49,7 @@ class Verdict:
 
     kind: Kind
     reason: Reason = Reason.FLINKS_ANSWER_NOT_UNDERSTOOD
-    """Of an answer to go on with: what is said when it turns out that nobody can."""
+    """Of a verdict to go on: the reason that is stored if it turns out that we cannot."""
     action: Action = Action.NONE
     metric: Metric | None = None
 
@@ -88,9 +88,9 @@ GONE = Verdict(Kind.GONE, Reason.LOGIN_UNKNOWN_AT_FLINKS)
 ANOTHER_LOGIN = Verdict(Kind.QUARANTINE, Reason.ANOTHER_LOGIN, Action.CONTACT_SUPPORT, Metric.QUARANTINED)
 ANOTHER_OWNER = Verdict(Kind.QUARANTINE, Reason.OWNERSHIP_MISMATCH, Action.RECONNECT, Metric.QUARANTINED)
 OWNER_UNPROVEN = Verdict(Kind.QUARANTINE, Reason.OWNERSHIP_UNPROVEN, Action.RECONNECT, Metric.QUARANTINED)
-"""The quarantines, for who compares login and owner; here, so that all verdicts are in one place."""
+"""The quarantines. No answer gives them: `fetch_accounts` does, when it compares login and owner."""
 
-# Rows are written out, so that no cell goes unsaid. The columns are the calls, in the order of `Call`:
+# Every cell is written out: none is a default. The columns are the calls, in the order of `Call`:
 # GenerateAuthorizeToken, Authorize, GetAccountsDetail, GetAccountsDetailAsync, DeleteCard.
 type Row = tuple[Verdict, Verdict, Verdict, Verdict, Verdict]
 
@@ -158,7 +158,7 @@ _BY_STATUS_OF_UNKNOWN_CODE: dict[int, Row] = {
     405:     _OTHER_4XX,
 }  # fmt: skip
 
-# What cannot be read is nobody's word for a success or a question.
+# An answer that cannot be read proves neither a success nor a question.
 _BY_STATUS_OF_UNREADABLE: dict[int, Row] = {200: _OTHER, 203: _OTHER}
 
 # A data call may work at Flinks for 210 s: after its timeout a new session would only collide with it.

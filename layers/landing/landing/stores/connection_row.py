@@ -1,6 +1,6 @@
 """A connection as a row of its table, and a transition as one conditional write: all that is DynamoDB's language.
 
-Names are a connection's in camelCase. What is None, or a flag that is not up, has no attribute. Times are texts that
+Names are a connection's in camelCase. What is None, or a flag that is False, has no attribute. Times are texts that
 compare as the times they are, but for the TTL, which DynamoDB wants in seconds.
 """
 

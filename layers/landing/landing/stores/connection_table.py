@@ -78,7 +78,7 @@ class BadToken(ValueError):
 
 
 class ConnectionTable:
-    """DynamoDB in the words of a connection. Raises ClientError or BotoCoreError when the service cannot serve."""
+    """DynamoDB in the words of a connection. Raises one of `NOT_SERVED` when DynamoDB cannot serve."""
 
     def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
         self._dynamodb = dynamodb
@@ -192,7 +192,8 @@ class ConnectionTable:
     def _still_there(self, entries: Iterable[Item], expects: Equals) -> Iterator[Connection]:
         """The rows of an index's entries, as the table has them, of those that still belong there.
 
-        An index lags: from one, two co-owners who are erased at once would each spare the card for the other.
+        An index is eventually consistent: by it alone, two co-owners who are erased at once would each spare the
+        card for the other.
         """
         for entry in entries:
             row = self.get(entry["connectionId"]["S"])

@@ -62,7 +62,7 @@ class _Kept:
 
 
 def _member(secret: str, member: str) -> str:
-    """The key, or an empty one when the secret holds none: the client will not send that, and blames us for it."""
+    """The key; an empty text if the secret holds none, which the client does not send and reports as our fault."""
     try:
         key = json.loads(secret)[member]
     except (ValueError, KeyError, TypeError):

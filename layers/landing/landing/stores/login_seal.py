@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
 SEALED_BY_KMS = b"kms1:"
-"""How a sealed value begins: with its sealing. Another one may come, and rows sealed by this one can then be told."""
+"""How a value begins that was sealed in this way; another way gets another beginning, so that rows tell theirs."""
 
 
 class Purpose(StrEnum):
@@ -24,7 +24,7 @@ class UnknownSealing(Defect):
 
 
 class LoginSeal:
-    """KMS in the words of a secret. The context names none: it is logged in clear by CloudTrail."""
+    """Seals with KMS. The encryption context holds no secret, for CloudTrail logs it in clear."""
 
     def __init__(self, kms: "KMSClient", login_key: str) -> None:
         self._kms = kms

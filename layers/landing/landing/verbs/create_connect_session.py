@@ -24,7 +24,7 @@ class ConnectSession:
 
 
 class NoSession(Exception):
-    """Flinks minted no token; `reason` says why, in the words of `flinks_codes`."""
+    """Flinks minted no token; `reason` says why, as `flinks/codes.py` has it."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -50,7 +50,7 @@ def create_connect_session(
     language: Literal["en", "fr"] = "en",
     select_accounts: bool = False,
 ) -> ConnectSession:
-    """Open a session for `owner`. Raises NoSession, and ClientError when KMS or Secrets Manager cannot serve."""
+    """Open a session for `owner`. Raises NoSession, and one of `NOT_SERVED` when AWS cannot serve."""
     answer = flinks.generate_authorize_token()
     if answer.token is None:
         raise NoSession(what_to_do(answer).reason)

@@ -1,6 +1,6 @@
 """Erases a connection here and at Flinks: tombstone, DeleteCard, drain, sweep, forget, receipt.
 
-Every step may be cut off and run again. The order is what makes it true:
+Every step may be cut off and run again. The order of the steps makes that safe:
 
 1. The tombstone: no claim of a fetch succeeds any more.
 2. DeleteCard while we still hold the login; the sealed login goes only after Flinks has answered for good.

@@ -41,7 +41,7 @@ class Limits:
     retry_for: timedelta = timedelta(hours=24)
     sessions: int = 3
     call_again_within: timedelta = timedelta(seconds=5)
-    """Of the claim: a refusal that took longer leaves no time for the same call again before the function's end."""
+    """Since the claim began: after a refusal that took longer, no time is left for the same call again."""
 
 
 class FetchEnding(StrEnum):

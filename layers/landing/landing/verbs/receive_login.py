@@ -37,7 +37,7 @@ def receive(
 ) -> Connection:
     """Keep `login`, or do what a repeated POST means for the connection that is already there.
 
-    Raises ConnectionErased, Contended, and ClientError when KMS or DynamoDB cannot serve.
+    Raises ConnectionErased, Contended, and one of `NOT_SERVED` when KMS or DynamoDB cannot serve.
     """
     login_ref = index.login_ref(login.login_id)
     id_ = connection_id(login_ref, login.owner)

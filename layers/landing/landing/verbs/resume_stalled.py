@@ -13,7 +13,7 @@ OVERDUE_AFTER = timedelta(minutes=2)
 """A message is rarely this late; a row that is has been forgotten, or its worker has died."""
 
 NOT_AGAIN_FOR = timedelta(minutes=3)
-"""With `OVERDUE_AFTER` as long as the schedule's period: the next run does not wake the same connection again."""
+"""With `OVERDUE_AFTER` it makes up the schedule's period, so that the next run does not wake the same one again."""
 
 
 @dataclass(frozen=True)
