@@ -50,7 +50,7 @@ def copy_back(dynamodb: Any, table: str, side: str, erased: set[str], *, dry_run
     """Copy from the side table what `table` lacks and what was never erased; a row that is there stays as it is."""
     fates: Counter[str] = Counter(restored=0, alreadyThere=0, erased=0)
     for row in rows(dynamodb, side):
-        if row["connectionId"]["S"] in erased or row["status"]["S"] == "deleted":
+        if row["connectionId"]["S"] in erased or row.get("status", {}).get("S") == "deleted":
             fates["erased"] += 1
         elif is_there(dynamodb, table, row) if dry_run else not added(dynamodb, table, row):
             fates["alreadyThere"] += 1

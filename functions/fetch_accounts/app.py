@@ -17,5 +17,10 @@ logger = Logger()
 @crashing_by_name
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return fetch_batch.answer(
-        event["Records"], wiring.fetcher(), time_left(context), threads=wiring.fetch_threads(), logger=logger
+        event["Records"],
+        wiring.fetcher(),
+        wiring.stream_failures(),
+        time_left(context),
+        threads=wiring.fetch_threads(),
+        logger=logger,
     )

@@ -15,4 +15,4 @@ logger = Logger()
 @logger.inject_lambda_context
 @crashing_by_name
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    return announce_batch.answer(event["Records"], wiring.announcer(), logger=logger)
+    return announce_batch.answer(event["Records"], wiring.announcer(), wiring.refused_announcements(), logger=logger)

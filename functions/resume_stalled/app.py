@@ -23,6 +23,8 @@ def resume() -> dict[str, Any]:
     )
     oldest = resumed.oldest.total_seconds()
     logger.info("stalled connections resumed", woken=resumed.woken, oldestSeconds=oldest, complete=resumed.complete)
+    if resumed.unreadable:
+        logger.error("rows cannot be read", connectionIds=resumed.unreadable)
     metrics.count([Metric.CONNECTION_RESUMED] * resumed.woken)
     metrics.measure(Metric.OLDEST_OVERDUE, oldest)
     return {"woken": resumed.woken, "oldestSeconds": oldest, "complete": resumed.complete}

@@ -4,8 +4,10 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import wiring
+from landing.domain.connection import Connection
 from landing.edge import web
 from landing.error_names import crashing_by_name
+from landing.stores.connection_row import UnreadableRow
 
 logger = Logger()
 
@@ -20,7 +22,10 @@ def show_connection(event: web.Event) -> web.Reply:
 def list_connections(event: web.Event) -> web.Reply:
     limit, token = web.page(event)
     page = wiring.connection_table().page_of_owner(web.owner(event), limit, token)
-    return web.listed(page.connections, page.next_token)
+    unreadable = [row.connection_id for row in page.connections if isinstance(row, UnreadableRow)]
+    if unreadable:
+        logger.error("rows cannot be read", connectionIds=unreadable)
+    return web.listed([row for row in page.connections if isinstance(row, Connection)], page.next_token)
 
 
 ROUTES = {

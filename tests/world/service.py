@@ -30,7 +30,7 @@ from tests.world.world import QueueMapping, Schedule, StreamDelivery, World
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
-TABLE, BUCKET, QUEUE = "connections", "drops", "fetch"
+TABLE, BUCKET, QUEUE, STREAM_FAILURES = "connections", "drops", "fetch", "stream-failures"
 LAMBDA_SECONDS = 120
 
 
@@ -291,6 +291,7 @@ def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
         "DROP_BUCKET": BUCKET,
         "FETCH_QUEUE_URL": queue,
         "ERASE_QUEUE_URL": queue.replace(QUEUE, "erase"),
+        "STREAM_FAILURES_URL": world.sqs.create_queue(QueueName=STREAM_FAILURES)["QueueUrl"],
         "FLINKS_API_URL": "http://127.0.0.1",
         "FLINKS_CUSTOMER_ID": settings.customer_id,
         "FLINKS_SECRET_KEY_ARN": "secret-key",

@@ -99,6 +99,12 @@ class AnnounceSettings(Settings):
     drop_bucket: Text
 
 
+class StreamFailuresSettings(Settings):
+    """For who fetches what the stream says: the queue of records that nobody can read."""
+
+    stream_failures_url: Text
+
+
 class RefusedAnnouncementsSettings(Settings):
     """For who listens to the stream: the queue of what no bus will take."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from landing.stores.index_key import IndexKey
     from landing.stores.login_seal import LoginSeal
     from landing.stores.owner_tag import OwnerTag
-    from landing.stores.queues import EraseQueue, FetchQueue
+    from landing.stores.queues import EraseQueue, FetchQueue, PutAside
     from landing.verbs.create_connect_session import ConnectPage
     from landing.verbs.delete_connection import Eraser
     from landing.verbs.fetch_accounts import Fetcher
@@ -145,13 +145,28 @@ def bus() -> "Bus":
 
 
 @cache
+def refused_announcements() -> "PutAside":
+    from landing.stores.queues import PutAside
+
+    queue = settings.RefusedAnnouncementsSettings.from_environment()
+    return PutAside(boto3.client("sqs", config=_PATIENT), queue.announcement_failures_url)
+
+
+@cache
+def stream_failures() -> "PutAside":
+    from landing.stores.queues import PutAside
+
+    return PutAside(
+        boto3.client("sqs", config=_PATIENT), settings.StreamFailuresSettings.from_environment().stream_failures_url
+    )
+
+
+@cache
 def announcer() -> "Announcer":
-    from landing.stores.bus import RefusedAnnouncements
     from landing.verbs.publish_events import Announcer
 
-    failures = settings.RefusedAnnouncementsSettings.from_environment().announcement_failures_url
-    refused = RefusedAnnouncements(boto3.client("sqs", config=_PATIENT), failures)
-    return Announcer(connection_table(), bus(), refused, settings.AnnounceSettings.from_environment().drop_bucket)
+    bucket = settings.AnnounceSettings.from_environment().drop_bucket
+    return Announcer(connection_table(), bus(), refused_announcements(), bucket)
 
 
 @cache
@@ -202,6 +217,8 @@ def fetch_threads() -> int:
 
 def reset() -> None:
     """Forget every collaborator, as a new execution environment would."""
-    clients = (connection_table, _kms, login_seal, index_key, owner_tag, drop_store, fetch_queue, erase_queue)
-    for collaborator in (*clients, token_mint, flinks, connect_page, fetcher, eraser, bus, announcer, refetcher):
+    aws = (connection_table, _kms, login_seal, index_key, owner_tag, drop_store)
+    queues = (fetch_queue, erase_queue, stream_failures, refused_announcements)
+    verbs = (fetcher, eraser, announcer, refetcher)
+    for collaborator in (*aws, *queues, token_mint, flinks, connect_page, bus, *verbs):
         collaborator.cache_clear()

@@ -3,10 +3,11 @@
 from aws_lambda_powertools import Logger
 
 from landing import metrics
-from landing.domain.connection import Settled, Status
+from landing.domain.connection import Settled
 from landing.edge.batch import Answer, Record, failures, read
 from landing.metrics import Metric
-from landing.stores.connection_row import hint_of
+from landing.stores.connection_row import settled_of
+from landing.stores.queues import PutAside
 from landing.verbs.publish_events import AnnounceOutcome, Announcer, Fate
 
 _COUNTED = {
@@ -17,21 +18,15 @@ _COUNTED = {
 }
 
 
-def answer(records: list[Record], announcer: Announcer, *, logger: Logger) -> Answer:
+def answer(records: list[Record], announcer: Announcer, aside: PutAside, *, logger: Logger) -> Answer:
     """Announce what each record of the stream says has ended."""
-    settled, failed = read(records, _settled_in, logger)
+    settled, failed = read(records, lambda record: settled_of(record["dynamodb"]["NewImage"]), logger, aside)
     outcomes = announcer.announce(settled.values())
     for each, outcome in outcomes.items():
         _report(each, outcome, logger)
     metrics.count(_COUNTED[outcome.fate] for outcome in outcomes.values())
     failed += [id_ for id_, each in settled.items() if outcomes[each].fate is Fate.NOT_NOW]
     return failures(failed)
-
-
-def _settled_in(record: Record) -> Settled:
-    image = record["dynamodb"]["NewImage"]
-    hint = hint_of(image)
-    return Settled(hint.connection_id, hint.generation, Status(image["status"]["S"]))
 
 
 def _report(settled: Settled, outcome: AnnounceOutcome, logger: Logger) -> None:

@@ -6,10 +6,11 @@ from aws_lambda_powertools import Logger
 
 from landing import metrics
 from landing.domain.connection import Hint
-from landing.edge.batch import Answer, Record, failures, hint_in, read
+from landing.edge.batch import Answer, Record, failures, hint_in, identifier, is_message, put_aside, read
 from landing.edge.invocation import TimeLeft
-from landing.error_names import name_of, place_of
+from landing.error_names import NOT_SERVED, name_of, place_of
 from landing.metrics import Metric
+from landing.stores.queues import PutAside
 from landing.verbs.fetch_accounts import FetchEnding, Fetcher, FetchOutcome, fetch_all
 
 _COUNTED = {
@@ -21,15 +22,25 @@ _COUNTED = {
 }
 
 
-def answer(records: list[Record], fetcher: Fetcher, time_left: TimeLeft, *, threads: int, logger: Logger) -> Answer:
-    """Fetch what each record says is due."""
-    hints, failed = read(records, hint_in, logger)
+def answer(
+    records: list[Record], fetcher: Fetcher, aside: PutAside, time_left: TimeLeft, *, threads: int, logger: Logger
+) -> Answer:
+    """Fetch what each record says is due.
+
+    Where AWS could not serve, the record comes again. Where something else went wrong, time mends nothing: a message
+    comes again until its queue puts it aside, a record of the stream is put aside at once, so that none waits behind
+    it; the table still says that it is due.
+    """
+    hints, failed = read(records, hint_in, logger, aside)
+    messages = {identifier(record) for record in records if is_message(record)}
     outcomes = fetch_all(hints.values(), fetcher, threads=threads, time_left=time_left)
     counted: list[str] = []
     for (id_, hint), outcome in zip(hints.items(), outcomes, strict=True):
         counted += _report(hint, outcome, logger)
         if isinstance(outcome, Exception):
-            failed.append(id_)
+            again = isinstance(outcome, NOT_SERVED) or id_ in messages
+            if again or not put_aside(aside, hint.connection_id, outcome, logger):
+                failed.append(id_)
     metrics.count(counted)
     return failures(failed)
 

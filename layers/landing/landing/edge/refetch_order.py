@@ -84,6 +84,8 @@ def answer(
     order = order_of(asked, correlation_id)
     run = refetcher.run(order, time_left)
     logger.info("order ended", verb=order.verb, dryRun=order.dry_run, counts=run.counts, complete=run.complete)
+    if run.unreadable:
+        logger.error("rows cannot be read", connectionIds=run.unreadable)
     if not order.dry_run:
         metrics.count(
             [Metric.EVENT_ANNOUNCED] * run.counts[RefetchEnding.ANNOUNCED]
@@ -121,6 +123,8 @@ def shown(order: Order, run: Run) -> dict[str, Any]:
     answer: dict[str, Any] = {"dryRun": order.dry_run, "complete": run.complete, "counts": run.counts}
     if order.ids:
         answer["connections"] = run.endings
+    if run.unreadable:
+        answer["unreadable"] = run.unreadable
     if run.after is not None:
         answer["continueAfter"] = run.after
     return answer

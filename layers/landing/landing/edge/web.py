@@ -23,6 +23,7 @@ from landing.edge.inputs import LONGEST_OWNER, Body, NotAsDescribed, is_connecti
 from landing.edge.sentences import sentence_for
 from landing.error_names import NOT_SERVED, name_of
 from landing.metrics import Metric
+from landing.stores.connection_row import UnreadableRow
 from landing.stores.connection_table import BadToken
 from landing.verbs.receive_login import ConnectionErased, Contended
 
@@ -93,7 +94,7 @@ def answer(event: Event, verb: Callable[[Event], Reply], logger: Logger) -> Repl
         said = _erased()
     except BadToken:
         said = bad_page()
-    except (Contended, *NOT_SERVED) as fault:
+    except (Contended, UnreadableRow, *NOT_SERVED) as fault:
         said = unavailable(name_of(fault))
     logger.warning("request refused", problem=said.type.slug, cause=said.cause)
     metrics.count([Metric.REQUEST_REFUSED])
@@ -171,7 +172,7 @@ def found(connection: Connection) -> Reply:
     return _reply(HTTPStatus.OK, shown(connection), _look_again(connection))
 
 
-def listed(connections: tuple[Connection, ...], next_token: str | None) -> Reply:
+def listed(connections: list[Connection], next_token: str | None) -> Reply:
     body: dict[str, Any] = {"connections": [shown(connection) for connection in connections]}
     if next_token is not None:
         body["nextToken"] = next_token

@@ -1,6 +1,5 @@
-"""The bus of announcements, and the queue of those that it will never take."""
+"""The bus of announcements."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import batched
 from typing import TYPE_CHECKING
@@ -8,13 +7,11 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from landing.domain.announcements import Announcement
-from landing.domain.connection import Settled
 from landing.error_names import NOT_SERVED, name_of
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
-    from mypy_boto3_sqs import SQSClient
 
 SOURCE = "flinks-landing"
 LARGEST_PUT = 10
@@ -71,21 +68,3 @@ class Bus:
             "DetailType": announcement.detail_type,
             "Detail": announcement.model_dump_json(by_alias=True),
         }
-
-
-class RefusedAnnouncements:
-    """The queue of what EventBridge will never take: ids for ops, who announce again once the cause is gone."""
-
-    def __init__(self, sqs: "SQSClient", queue_url: str) -> None:
-        self._sqs = sqs
-        self._queue_url = queue_url
-
-    def keep(self, settled: Settled, code: str) -> None:
-        """Raises one of `NOT_SERVED` when SQS cannot serve."""
-        message = {
-            "connectionId": settled.connection_id,
-            "generation": settled.generation,
-            "status": settled.status,
-            "code": code,
-        }
-        self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=json.dumps(message))

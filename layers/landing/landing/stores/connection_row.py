@@ -4,14 +4,16 @@ Names are a connection's in camelCase. What is None, or a flag that is False, ha
 compare as the times they are, but for the TTL, which DynamoDB wants in seconds.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 
 from landing.domain.change import (
     Absent,
@@ -27,7 +29,11 @@ from landing.domain.change import (
     Present,
     Transition,
 )
-from landing.domain.connection import Connection, Hint, due_shard, instant, timestamp
+from landing.domain.connection import Connection, Hint, Settled, Status, due_shard, instant, timestamp
+from landing.error_names import Defect
+
+_UNREADABLE = (ArithmeticError, AttributeError, KeyError, OSError, TypeError, ValueError, Defect)
+"""What reading raises of what is of another type than ours, or lacks what it must have."""
 
 type Attribute = dict[str, Any]
 """As DynamoDB writes a value: `{"S": "text"}`."""
@@ -40,8 +46,25 @@ _serialized: Any = TypeSerializer().serialize
 _plain: Any = TypeDeserializer().deserialize
 
 
-class UnreadableRow(ValueError):
-    """A row that this release cannot read; it does not say what is in it."""
+class UnreadableRow(Defect):
+    """A row that this release cannot read, or an entry of an index: it says whose, and not what is in it."""
+
+    def __init__(self, connection_id: str) -> None:
+        super().__init__(f"the row of {connection_id}")
+        self.connection_id = connection_id
+
+
+type Read = Connection | UnreadableRow
+"""What reading many rows gives for each: one that cannot be read stops no other."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """An entry of the index `by-due`: what must be looked at, and since when."""
+
+    hint: Hint
+    status: Status
+    at: datetime
 
 
 # --- rows
@@ -57,23 +80,56 @@ def to_item(connection: Connection) -> dict[str, Attribute]:
 
 
 def from_item(item: Item) -> Connection:
-    """A connection from a whole row; what this release does not know is no part of it. Raises UnreadableRow."""
+    """A connection from a whole row; what this release does not know is no part of it.
+
+    Raises UnreadableRow when a member is missing, or is not of its type: nothing is guessed or converted.
+    """
     try:
         connection: Connection = _decoded(
             Connection, {name: _plain(value) for name, value in item.items() if name in _KNOWN}
         )
-    except (ValueError, TypeError, AttributeError):  # of a type that is not ours, or without what it must have
-        raise UnreadableRow("a row that cannot be read") from None
+    except _UNREADABLE:
+        raise UnreadableRow(id_in(item)) from None
     return connection
 
 
+def read(item: Item) -> Read:
+    """As `from_item`, with the error in the place of what cannot be read."""
+    try:
+        return from_item(item)
+    except UnreadableRow as unreadable:
+        return unreadable
+
+
 def hint_of(item: Item) -> Hint:
-    """The hint in a row, an index entry or a stream's NewImage."""
-    return Hint(
-        connection_id=item["connectionId"]["S"],
-        generation=int(item["generation"]["N"]),
-        attempt=int(item["attempt"]["N"]),
-    )
+    """The hint in a row, an index entry or a stream's NewImage. Raises UnreadableRow."""
+    try:
+        return Hint(item["connectionId"]["S"], int(item["generation"]["N"]), int(item["attempt"]["N"]))
+    except _UNREADABLE:
+        raise UnreadableRow(id_in(item)) from None
+
+
+def due_of(item: Item) -> Due:
+    """An entry of the index `by-due`. Raises UnreadableRow."""
+    try:
+        return Due(hint_of(item), Status(item["status"]["S"]), _instant(item["dueAt"]["S"]))
+    except _UNREADABLE:
+        raise UnreadableRow(id_in(item)) from None
+
+
+def settled_of(item: Item) -> Settled:
+    """How a generation ended, in a stream's NewImage. Raises UnreadableRow."""
+    try:
+        hint = hint_of(item)
+        return Settled(hint.connection_id, hint.generation, Status(item["status"]["S"]))
+    except _UNREADABLE:
+        raise UnreadableRow(id_in(item)) from None
+
+
+def id_in(item: Item) -> str:
+    """The connectionId of an item that may hold anything."""
+    id_ = (item.get("connectionId") or {}).get("S")
+    return id_ if isinstance(id_, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,64}", id_) else "unknown"
 
 
 def key_of(connection_id: str) -> dict[str, Attribute]:
@@ -115,15 +171,37 @@ def _is_something(value: Any) -> bool:
 def _decoded(kind: Any, plain: Any) -> Any:
     """What `_encoded` made of a value of this type."""
     if kind in _TYPES:
+        _expect(plain, dict)
         known = [(each.name, name_of(each.name)) for each in fields(kind)]
         return kind(**{field: _decoded(_TYPES[kind][field], plain[name]) for field, name in known if name in plain})
     if kind is datetime:
-        return instant(plain) if isinstance(plain, str) else datetime.fromtimestamp(int(plain), UTC)
+        return _instant(plain) if isinstance(plain, str) else datetime.fromtimestamp(_whole(plain), UTC)
     if kind is bytes:
-        return bytes(plain.value)
+        return bytes(_expect(plain, Binary).value)  # type: ignore[attr-defined]  # not in the stubs
     if get_origin(kind) is tuple:
-        return tuple(plain)
-    return kind(plain)
+        return tuple(_expect(member, str) for member in _expect(plain, list))
+    if kind is int:
+        return _whole(plain)
+    return kind(_expect(plain, bool if kind is bool else str))
+
+
+def _expect[T](plain: Any, kind: type[T]) -> T:
+    if not isinstance(plain, kind):
+        raise TypeError(f"no {kind.__name__}")
+    return plain
+
+
+def _whole(plain: Any) -> int:
+    if _expect(plain, Decimal) % 1:
+        raise ValueError("no whole number")
+    return int(plain)
+
+
+def _instant(plain: str) -> datetime:
+    moment = instant(plain)
+    if moment.tzinfo is None:
+        raise ValueError("a time of no zone")
+    return moment
 
 
 def _types_of(kind: Any, into: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:

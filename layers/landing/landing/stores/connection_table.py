@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,22 @@ from landing.domain.connection import (
     CONNECTION_ID,
     DUE_SHARDS,
     Connection,
-    Hint,
     Status,
     instant,
 )
-from landing.stores.connection_row import Expressions, Item, attribute, from_item, hint_of, key_of, to_item
+from landing.stores.connection_row import (
+    Due,
+    Expressions,
+    Item,
+    Read,
+    UnreadableRow,
+    attribute,
+    due_of,
+    from_item,
+    key_of,
+    read,
+    to_item,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -35,17 +47,8 @@ class RowChanged(Exception):
 class Page:
     """Some of an owner's connections, newest first; `next_token` asks for the ones after them."""
 
-    connections: tuple[Connection, ...]
+    connections: tuple[Read, ...]
     next_token: str | None
-
-
-@dataclass(frozen=True)
-class Due:
-    """An entry of the index `by-due`: what must be looked at, and since when."""
-
-    hint: Hint
-    status: Status
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,10 @@ class BadToken(ValueError):
 
 
 class ConnectionTable:
-    """DynamoDB in the words of a connection. Raises one of `NOT_SERVED` when DynamoDB cannot serve."""
+    """DynamoDB in the words of a connection. Raises one of `NOT_SERVED` when DynamoDB cannot serve.
+
+    A row that cannot be read raises UnreadableRow where one is asked for; among many it stands in its own place.
+    """
 
     def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
         self._dynamodb = dynamodb
@@ -132,36 +138,47 @@ class ConnectionTable:
     def page_of_owner(self, owner: str, limit: int, token: str | None = None) -> Page:
         """An owner's connections, as many as `limit`. Raises BadToken for a token that `next_token` did not give."""
         start: dict[str, Any] = _start_of_page(owner, token)
-        key = Expressions()
-        answer: Any = self._dynamodb.query(
-            TableName=self._table,
-            IndexName="by-owner",
-            KeyConditionExpression=key.condition(Equals(Field.OWNER, owner)),
-            ScanIndexForward=False,
-            Limit=limit,
-            **key.aliases,
-            **start,
-        )
-        rows = tuple(self._still_there(answer["Items"], Equals(Field.OWNER, owner)))
-        return Page(rows, _token(answer.get("LastEvaluatedKey")))
+        theirs = Equals(Field.OWNER, owner)
+        rows: list[Read] = []
+        while True:
+            key = Expressions()
+            answer: Any = self._dynamodb.query(
+                TableName=self._table,
+                IndexName="by-owner",
+                KeyConditionExpression=key.condition(theirs),
+                ScanIndexForward=False,
+                Limit=limit,
+                **key.aliases,
+                **start,
+            )
+            rows += self._still_there(answer["Items"], theirs)
+            last = answer.get("LastEvaluatedKey")
+            # The next page begins after the last entry whose place can be told.
+            next_token = next((place for entry in reversed(answer["Items"]) if (place := _token(entry))), None)
+            if last is None or next_token is not None:
+                return Page(tuple(rows), next_token if last else None)
+            start = {"ExclusiveStartKey": last}
 
-    def all_of_owner(self, owner: str) -> Iterator[Connection]:
+    def all_of_owner(self, owner: str) -> Iterator[Read]:
         """Every connection of an owner."""
         return self._in_index("by-owner", Equals(Field.OWNER, owner))
 
-    def all_of_login(self, login_ref: str) -> Iterator[Connection]:
+    def all_of_login(self, login_ref: str) -> Iterator[Read]:
         """Every connection to a login, tombstones too."""
         return self._in_index("by-login", Equals(Field.LOGIN_REF, login_ref))
 
-    def due_before(self, moment: datetime) -> Iterator[Due]:
+    def due_before(self, moment: datetime) -> Iterator[Due | UnreadableRow]:
         """Every connection whose `due_at` lies before `moment`, oldest first within each shard."""
         for shard in range(DUE_SHARDS):
             key = Expressions()
             condition = f"{key.in_due_shard(str(shard))} AND {key.condition(Before(Field.DUE_AT, moment))}"
             for item in self._query("by-due", condition, key):
-                yield Due(hint_of(item), Status(item["status"]["S"]), instant(item["dueAt"]["S"]))
+                try:
+                    yield due_of(item)
+                except UnreadableRow as unreadable:
+                    yield unreadable
 
-    def page_of_all(self, criteria: Criteria, after: str | None = None) -> tuple[list[Connection], str | None]:
+    def page_of_all(self, criteria: Criteria, after: str | None = None) -> tuple[list[Read], str | None]:
         """One page of the connections meant, from after connectionId `after`; with where the next page begins.
 
         It reads the whole table, page by page: for ops, who rarely ask.
@@ -176,9 +193,9 @@ class ConnectionTable:
             **start,
         )
         last = answer.get("LastEvaluatedKey")
-        return [from_item(item) for item in answer["Items"]], last["connectionId"]["S"] if last else None
+        return [read(item) for item in answer["Items"]], last["connectionId"]["S"] if last else None
 
-    def _in_index(self, index: str, expects: Equals) -> Iterator[Connection]:
+    def _in_index(self, index: str, expects: Equals) -> Iterator[Read]:
         key = Expressions()
         return self._still_there(self._query(index, key.condition(expects), key), expects)
 
@@ -189,16 +206,20 @@ class ConnectionTable:
         for page in pages:
             yield from page["Items"]
 
-    def _still_there(self, entries: Iterable[Item], expects: Equals) -> Iterator[Connection]:
+    def _still_there(self, entries: Iterable[Item], expects: Equals) -> Iterator[Read]:
         """The rows of an index's entries, as the table has them, of those that still belong there.
 
         An index is eventually consistent: by it alone, two co-owners who are erased at once would each spare the
         card for the other.
         """
         for entry in entries:
-            row = self.get(entry["connectionId"]["S"])
-            if row is not None and meets(row, expects):
-                yield row
+            try:
+                row = self.get(entry["connectionId"]["S"])
+            except UnreadableRow as unreadable:
+                yield unreadable
+            else:
+                if row is not None and meets(row, expects):
+                    yield row
 
 
 def _row_changed(error: ClientError) -> Exception:
@@ -214,11 +235,13 @@ _PLACE = re.compile(rf"([0-9]{{13}})\.({CONNECTION_ID})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _token(last: Item | None) -> str | None:
-    if not last:
-        return None
-    received = (instant(last["receivedAt"]["S"]) - _EPOCH) // timedelta(milliseconds=1)
-    return f"{received:013d}.{last['connectionId']['S']}"
+def _token(entry: Item) -> str | None:
+    """None where the entry is not of our making."""
+    with suppress(ValueError, TypeError, OverflowError):
+        received = (instant(entry["receivedAt"]["S"]) - _EPOCH) // timedelta(milliseconds=1)
+        token = f"{received:013d}.{entry['connectionId']['S']}"
+        return token if _PLACE.fullmatch(token) else None
+    return None
 
 
 def _start_of_page(owner: str, token: str | None) -> dict[str, Any]:

@@ -39,6 +39,19 @@ class EraseQueue(FetchQueue):
     """The same hints, for `delete_connection`."""
 
 
+class PutAside:
+    """A queue for ops: what can be brought to no end here, as ids; and why, in one word."""
+
+    def __init__(self, sqs: "SQSClient", queue_url: str) -> None:
+        self._sqs = sqs
+        self._queue_url = queue_url
+
+    def keep(self, connection_id: str, code: str, **ids: Any) -> None:
+        """Raises one of `NOT_SERVED` when SQS cannot serve."""
+        message = json.dumps({"connectionId": connection_id, **ids, "code": code})
+        self._sqs.send_message(QueueUrl=self._queue_url, MessageBody=message)
+
+
 def to_message(hint: Hint) -> dict[str, Any]:
     return {
         "connectionId": hint.connection_id,

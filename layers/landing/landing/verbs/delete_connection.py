@@ -12,7 +12,7 @@ Nobody sleeps: what must wait becomes a delayed message, and `resume_stalled` fi
 """
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,6 +44,7 @@ from landing.error_names import NOT_SERVED, name_of, place_of
 from landing.flinks.client import FlinksClient
 from landing.flinks.codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, what_to_do
 from landing.metrics import Metric
+from landing.stores.connection_row import UnreadableRow
 from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.drop_store import Contents, DropStore
 from landing.stores.index_key import IndexKey
@@ -194,7 +195,7 @@ class Eraser:
         try:
             try:
                 return self._steps(claim, time_left)
-            except NOT_SERVED as error:
+            except (*NOT_SERVED, UnreadableRow) as error:
                 cause = f"{name_of(error)} at {place_of(error)}"
                 return self._later(claim, Later(Reason.SERVICE_UNAVAILABLE, Metric.ERASE_ERROR, cause=cause))
         except RowChanged as loss:  # our lease is over, and someone else goes on
@@ -268,11 +269,17 @@ class Eraser:
     def _is_shared(self, row: Connection) -> bool:
         """Whether someone else is connected to the same login; who was refused as not its owner is not."""
         return any(
-            other.connection_id != row.connection_id
-            and other.status not in ERASED
-            and not (other.status is Status.FAILED and other.reason in _REFUSED_AS_OWNER)
-            for other in self.table.all_of_login(row.login_ref)
+            other.status not in ERASED and not (other.status is Status.FAILED and other.reason in _REFUSED_AS_OWNER)
+            for other in self._others(row)
         )
+
+    def _others(self, row: Connection) -> Iterator[Connection]:
+        """Who else has this login. Raises UnreadableRow, for nobody knows then whether the card may go."""
+        for other in self.table.all_of_login(row.login_ref):
+            if isinstance(other, UnreadableRow):
+                raise other
+            if other.connection_id != row.connection_id:
+                yield other
 
     # --- the ways out of a run
 

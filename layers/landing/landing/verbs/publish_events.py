@@ -7,8 +7,9 @@ from enum import StrEnum
 from landing.domain.announcements import Announcement, announcement_of
 from landing.domain.connection import Settled
 from landing.error_names import NOT_SERVED, name_of
-from landing.stores.bus import PERMANENT, Bus, RefusedAnnouncements
+from landing.stores.bus import PERMANENT, Bus
 from landing.stores.connection_table import ConnectionTable
+from landing.stores.queues import PutAside
 
 
 class Fate(StrEnum):
@@ -38,7 +39,7 @@ class Announcer:
 
     table: ConnectionTable
     bus: Bus
-    refused: RefusedAnnouncements
+    refused: PutAside
     bucket: str
 
     def announce(self, settled: Iterable[Settled]) -> dict[Settled, AnnounceOutcome]:
@@ -54,7 +55,7 @@ class Announcer:
                 announcement = self._confirmed(each)
             except NOT_SERVED as error:
                 outcomes[each] = AnnounceOutcome(Fate.NOT_NOW, name_of(error))
-            except (ValueError, KeyError) as error:  # a row that this release cannot read or put into words
+            except Exception as error:  # noqa: BLE001 - a row that this release cannot read or put into words
                 outcomes[each] = self._give_up(each, type(error).__name__)
             else:
                 outcomes[each] = AnnounceOutcome(Fate.SUPERSEDED)
@@ -77,7 +78,7 @@ class Announcer:
 
     def _give_up(self, settled: Settled, code: str) -> AnnounceOutcome:
         try:
-            self.refused.keep(settled, code)
+            self.refused.keep(settled.connection_id, code, generation=settled.generation, status=settled.status)
         except NOT_SERVED as error:
             return AnnounceOutcome(Fate.NOT_NOW, name_of(error))
         return AnnounceOutcome(Fate.REFUSED, code)

@@ -11,6 +11,7 @@ from landing.domain.connection import ERASED, Connection
 from landing.domain.transitions import REPEATABLE, refetched
 from landing.error_names import NOT_SERVED
 from landing.stores.bus import Bus
+from landing.stores.connection_row import Read, UnreadableRow
 from landing.stores.connection_table import ConnectionTable, Criteria, RowChanged
 
 TIME_TO_STOP = timedelta(seconds=30)
@@ -31,6 +32,8 @@ class RefetchEnding(StrEnum):
     """Its fetch has not ended: there is nothing to repeat."""
     ERASED = "erased"
     UNKNOWN = "unknown"
+    UNREADABLE = "unreadable"
+    """This release cannot read the row: it must be repaired first."""
     NOT_DONE = "not_done"
     """AWS did not serve, or the row cannot be announced: see the log, and ask again."""
 
@@ -60,6 +63,11 @@ class Run:
     @property
     def counts(self) -> Counter[RefetchEnding]:
         return Counter(self.endings.values())
+
+    @property
+    def unreadable(self) -> list[str]:
+        """Whose rows must be repaired."""
+        return [id_ for id_, ending in self.endings.items() if ending is RefetchEnding.UNREADABLE]
 
     @property
     def done(self) -> int:
@@ -94,7 +102,7 @@ class Refetcher:
                 run.complete = True
                 return run
 
-    def _page(self, order: Order, after: str | None) -> tuple[list[tuple[str, Connection | None]], str | None]:
+    def _page(self, order: Order, after: str | None) -> tuple[list[tuple[str, Read | None]], str | None]:
         if order.criteria is not None:
             rows, next_after = self.table.page_of_all(order.criteria, after)
             return [(row.connection_id, row) for row in rows], next_after
@@ -102,16 +110,18 @@ class Refetcher:
         rest = ids[ids.index(after) + 1 :] if after in ids else ids
         return [(id_, None) for id_ in rest], None
 
-    def _one(self, order: Order, connection_id: str, seen: Connection | None) -> RefetchEnding:
+    def _one(self, order: Order, connection_id: str, seen: Read | None) -> RefetchEnding:
         try:
             # A page may be old by now, and what was deleted since must not be announced.
-            row = seen if seen is not None and order.dry_run else self.table.get(connection_id)
+            row = seen if isinstance(seen, Connection) and order.dry_run else self.table.get(connection_id)
             if row is None:
                 return RefetchEnding.UNKNOWN
             if order.verb is Verb.REFETCH:
                 return self._refetch(row, order)
             return self._announce(row, order)
-        except (*NOT_SERVED, ValueError):
+        except UnreadableRow:
+            return RefetchEnding.UNREADABLE
+        except (*NOT_SERVED, ValueError):  # a ValueError is of a row that cannot be put into words
             return RefetchEnding.NOT_DONE
 
     def _refetch(self, row: Connection, order: Order) -> RefetchEnding:

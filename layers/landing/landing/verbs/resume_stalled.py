@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from landing.domain.connection import Status
 from landing.domain.transitions import put_off
+from landing.stores.connection_row import UnreadableRow
 from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.queues import EraseQueue, FetchQueue
 
@@ -24,6 +25,8 @@ class Resumed:
     oldest: timedelta
     complete: bool
     """False when the run's bound was reached: the next one goes on."""
+    unreadable: tuple[str, ...] = ()
+    """Whose rows this release cannot read: nobody can be woken for them."""
 
 
 def resume_stalled(
@@ -37,18 +40,25 @@ def resume_stalled(
     """Wake up to `at_most` overdue connections. Raises one of `NOT_SERVED` when AWS cannot serve."""
     started = clock()
     woken, oldest = 0, timedelta()
+    unreadable: list[str] = []
     for due in table.due_before(started - OVERDUE_AFTER):
+        if isinstance(due, UnreadableRow):
+            unreadable.append(due.connection_id)
+            continue
         if woken == at_most:
-            return Resumed(woken, oldest, complete=False)
+            return Resumed(woken, oldest, complete=False, unreadable=tuple(unreadable))
         oldest = max(oldest, started - due.at)
         again = started + NOT_AGAIN_FOR
         try:
             table.apply(due.hint.connection_id, put_off(due.hint, again, seen_before=started - OVERDUE_AFTER))
         except RowChanged:
             continue  # somebody did come back
+        except UnreadableRow as row:
+            unreadable.append(row.connection_id)
+            continue
         queue = erase_queue if due.status is Status.DELETING else fetch_queue
         # What waits for its time may only be claimed then; what was just received, or left behind, at once.
         at_once = due.status in (Status.RECEIVED, Status.FETCHING)
         queue.send(due.hint, timedelta() if at_once else NOT_AGAIN_FOR)
         woken += 1
-    return Resumed(woken, oldest, complete=True)
+    return Resumed(woken, oldest, complete=True, unreadable=tuple(unreadable))
