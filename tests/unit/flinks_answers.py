@@ -55,6 +55,7 @@ FATES: Mapping[str, Fate] = {
     "part": waits("account_data_incomplete"),
     "busy": waits("login_busy_at_flinks"),
     "slower": waits("flinks_throttles", "FlinksThrottled"),
+    "full": waits("service_unavailable"),
     "bank": waits("bank_unavailable", "BankUnavailable"),
     "down": waits("flinks_unavailable", "FlinksUnavailable"),
     "ended": waits("flinks_session_ended", then="anew"),

@@ -57,6 +57,35 @@ def test_a_gzipped_answer_is_inflated(wire: Wire, host: ScriptedHost) -> None:
     assert answer.content == b"plain"
 
 
+def test_a_large_answer_that_finds_no_memory_beside_the_others_is_a_fault(host: ScriptedHost) -> None:
+    wire = Wire(connections=2, max_bytes=4 * MEGABYTE)
+    host.script = reply("x" * 4 * MEGABYTE)
+    held = [ask(wire, host) for _ in range(2)]
+    beyond = [ask(wire, host, seconds=2.0) for _ in range(2)]
+    for answer in held:
+        assert answer.place is not None
+        answer.place.shrink(0)
+
+    after = ask(wire, host)
+
+    assert [answer.fault for answer in held] == [None, None]
+    assert beyond[-1] == Reply(200, fault=Fault.NO_ROOM)
+    assert len(after.content) == 4 * MEGABYTE
+
+
+def test_an_answer_that_broke_off_takes_up_no_memory(host: ScriptedHost) -> None:
+    wire = Wire(connections=2, max_bytes=4 * MEGABYTE)
+    whole = reply("x" * 4 * MEGABYTE)
+    host.script = reset_after(whole[:-1])
+    broken = [ask(wire, host) for _ in range(5)]
+    host.script = whole
+
+    answer = ask(wire, host, seconds=LONG_ENOUGH)
+
+    assert {each.fault for each in broken} == {Fault.UNREACHABLE}
+    assert len(answer.content) == 4 * MEGABYTE
+
+
 def test_a_connection_serves_again(wire: Wire, host: ScriptedHost) -> None:
     host.script = reply("first")
     ask(wire, host)

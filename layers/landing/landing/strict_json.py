@@ -39,6 +39,18 @@ def parse(content: bytes, *, exact: bool = True) -> Any:
     raise NotStrictJson("not strict JSON")
 
 
+_COSTS = {b"{": 100, b"[": 88, b":": 60, b",": 56}
+_WORST = 42  # bytes for one of `[[[[]]]]`
+
+
+def memory_to_read(content: bytes) -> int:
+    """How many bytes the values of `content` take up at the most, without exact numbers. Quick: it only counts."""
+    if len(content) < 1024 * 1024:
+        return _WORST * len(content)
+    texts = len(content) * (1 if content.isascii() else 4)  # one wide character makes its whole text wide
+    return texts + sum(bytes_each * content.count(mark) for mark, bytes_each in _COSTS.items())
+
+
 def _is_shallow(value: Any) -> bool:
     """Level by level, so that depth is counted without recursion."""
     containers = [value] if isinstance(value, dict | list) else []

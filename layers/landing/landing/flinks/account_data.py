@@ -19,7 +19,7 @@ import msgspec
 from isal import isal_zlib
 
 from landing.domain.connection import timestamp
-from landing.flinks.answer import Received
+from landing.flinks.answer import Received, one_at_a_time
 from landing.strict_json import JsonObject
 
 OURS = "flinksLanding"
@@ -75,6 +75,8 @@ class AccountData:
 def read(answer: Received | None, login_id: str, about: About) -> AccountData:
     """Check that `answer` is the data of `login_id` (canonical), then strip it, put `about` first, and pack it.
 
+    `answer` has done its duty then: its bytes are let go, and room is kept for what was packed.
+
     Unknown members, nulls and odd types stay as they are, and so do numbers, to the last digit. No accounts
     are data too; absent accounts are not (flinks.md §6.2).
 
@@ -94,7 +96,9 @@ def read(answer: Received | None, login_id: str, about: About) -> AccountData:
     if answer.accounts is None:
         raise Incomplete("the answer has no array of accounts")
     scissors = _Scissors(_secrets(answer.body, login_id))
-    compressed = _compressed(scissors.cut(answer.content, {OURS: _ours(about, login)}))
+    with one_at_a_time:
+        compressed = _compressed(scissors.cut(answer.content, {OURS: _ours(about, login)}))
+    answer.let_go(keeping=len(compressed))
     return AccountData(
         compressed=compressed,
         sha256=hashlib.sha256(compressed).hexdigest(),

@@ -4,8 +4,10 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
+from threading import Lock
 from typing import Any
 
+from landing.flinks.room import Place
 from landing.flinks.wire import Fault
 from landing.strict_json import JsonObject, parse
 
@@ -28,7 +30,7 @@ class Call(StrEnum):
 DATA_CALLS = frozenset({Call.ACCOUNTS_DETAIL, Call.ACCOUNTS_DETAIL_ASYNC})
 
 
-@dataclass(frozen=True)
+@dataclass
 class Received:
     """An answer to a data call: its bytes, and what was learned when they were read once."""
 
@@ -38,17 +40,31 @@ class Received:
     accounts: int | None
     """None: there is no array of objects."""
     transactions: int
+    place: Place | None = field(default=None, repr=False, compare=False)
+
+    def let_go(self, keeping: int = 0) -> None:
+        """The content is no longer needed; `keeping` bytes of what was made of it are."""
+        self.content = b""
+        if self.place is not None:
+            self.place.shrink(keeping)
 
 
-def received(content: bytes) -> Received | None:
+one_at_a_time = Lock()
+"""Held by whoever reads or packs an answer. That is work for the processor alone, so nobody gains by doing two at
+once; but what reading builds in memory is many times the answer."""
+
+
+def received(content: bytes, place: Place | None = None) -> Received | None:
     """Read an answer, once; None if it is no JSON object. Raises NotStrictJson."""
-    body = parse(content, exact=False)
-    if not isinstance(body, dict):
-        return None
-    accounts = body.pop("Accounts", None)
-    if not isinstance(accounts, list) or not all(isinstance(account, dict) for account in accounts):
-        return Received(content, body, None, 0)
-    return Received(content, body, len(accounts), sum(_count(account.get("Transactions")) for account in accounts))
+    with one_at_a_time:
+        body = parse(content, exact=False)
+        if not isinstance(body, dict):
+            return None
+        accounts = body.pop("Accounts", None)
+        if not isinstance(accounts, list) or not all(isinstance(account, dict) for account in accounts):
+            return Received(content, body, None, 0, place)
+        transactions = sum(_count(account.get("Transactions")) for account in accounts)
+        return Received(content, body, len(accounts), transactions, place)
 
 
 def _count(transactions: Any) -> int:
@@ -74,6 +90,11 @@ class Answer:
     """Seconds."""
     data: Received | None = field(default=None, repr=False)
     """Of a data call: the answer as it came."""
+
+    def close(self) -> None:
+        """Give back the memory of the data, if there was any."""
+        if self.data is not None:
+            self.data.let_go()
 
     @property
     def effective_status(self) -> int | None:

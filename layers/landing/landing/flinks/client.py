@@ -13,12 +13,15 @@ from urllib.parse import urlsplit
 from landing.flinks.answer import DATA_CALLS, GUID, HEADER_VALUE, Answer, Call, Received, received
 from landing.flinks.codes import Kind, what_to_do
 from landing.flinks.wire import Fault, Reply, Wire
-from landing.strict_json import JsonObject, NotStrictJson, parse
+from landing.strict_json import JsonObject, NotStrictJson, memory_to_read, parse
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _FLINKS_CODE = re.compile(r"[A-Z][A-Z_ ]{1,63}")
 
 MAX_BYTES = 32 * 1024 * 1024
+MOST_MEMORY = 320 * 1024 * 1024
+"""That reading one answer may take: ten times the largest, four times what account data needs (it is 2.4 bytes for
+each of its own). Only what is all brackets comes up against it."""
 LONGEST_RETRY_AFTER = 900.0
 """Seconds. Flinks documents no Retry-After; one that is longer is cut to this: it is more likely a mistake."""
 
@@ -101,6 +104,7 @@ class TokenMint:
         if what_to_do(answer).kind is Kind.OUR_CREDENTIALS:
             self.refresh_credentials()
             if may_ask_again():
+                answer.close()
                 return ask()
         return answer
 
@@ -198,16 +202,21 @@ def _answer(call: Call, reply: Reply) -> Answer:
     if reply.fault is not None:
         return Answer(call, reply.status, fault=reply.fault)
     retry_after = _seconds(reply.retry_after)
-    data = _data(call, reply.content)
+    if call in DATA_CALLS and memory_to_read(reply.content) > MOST_MEMORY:
+        data, fault = None, Fault.TOO_LARGE
+    else:
+        data, fault = _data(call, reply), Fault.UNREADABLE
+    if data is None and reply.place is not None:
+        reply.place.shrink(0)
     body = data.body if data is not None else _body(call, reply.content)
     if body is None:
-        return Answer(call, reply.status, fault=Fault.UNREADABLE, retry_after=retry_after)
+        return Answer(call, reply.status, fault=fault, retry_after=retry_after)
     return Answer(call, reply.status, _code(body), body, retry_after=retry_after, data=data)
 
 
-def _data(call: Call, content: bytes) -> Received | None:
+def _data(call: Call, reply: Reply) -> Received | None:
     with suppress(NotStrictJson):
-        return received(content) if call in DATA_CALLS else None
+        return received(reply.content, reply.place) if call in DATA_CALLS else None
     return None
 
 

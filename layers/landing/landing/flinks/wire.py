@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
@@ -22,11 +23,16 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
+from landing.flinks.room import Place, Room
+
 CONNECT_SECONDS = 5.0
 """For each address of the host, and again for TLS; what then is left of the deadline is for the answer. Looking up
 the name has the resolver's own limits: nothing in Python can cut that short."""
 
 _READ_BYTES = 64 * 1024
+
+ANSWERS_AT_ONCE = 2
+"""Of the largest size; of smaller ones, as many as fit into the same memory."""
 
 
 class Fault(StrEnum):
@@ -40,6 +46,8 @@ class Fault(StrEnum):
     TOO_LARGE = "too_large"
     UNREADABLE = "unreadable"
     """Not what its Content-Encoding says, or not JSON that we accept."""
+    NO_ROOM = "no_room"
+    """A large answer, and until the deadline no memory for it beside the others."""
     UNSENDABLE = "unsendable"
     """A key of ours cannot stand in a header: nothing was sent."""
 
@@ -52,6 +60,8 @@ class Reply:
     retry_after: str | None = None
     content: bytes = field(default=b"", repr=False)
     fault: Fault | None = None
+    place: Place | None = field(default=None, repr=False, compare=False)
+    """What `content` takes up, to be given back when it is no longer needed."""
 
 
 class Wire:
@@ -61,6 +71,7 @@ class Wire:
         """`max_bytes` counts after inflation."""
         self._adapter = _Adapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
         self._max_bytes = max_bytes
+        self._room = Room(ANSWERS_AT_ONCE * max_bytes, max_bytes)
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float) -> Reply:
         """Ask once. `seconds` is the time for all of it, from connecting to the last byte of the body.
@@ -71,11 +82,11 @@ class Wire:
         request = requests.Request(method, url, headers=dict(headers), data=body).prepare()
         _this_thread.is_sending = True
         try:
-            return self._exchange(request, Timeout(connect=CONNECT_SECONDS, total=seconds))
+            return self._exchange(request, Timeout(connect=CONNECT_SECONDS, total=seconds), time.monotonic() + seconds)
         finally:
             _this_thread.is_sending = False
 
-    def _exchange(self, request: requests.PreparedRequest, timeout: Timeout) -> Reply:
+    def _exchange(self, request: requests.PreparedRequest, timeout: Timeout, until: float) -> Reply:
         status = None
         try:
             response = self._adapter.send(
@@ -85,21 +96,28 @@ class Wire:
             )
             with response:
                 status = response.status_code
-                return self._read(response)
+                return self._read(response, until)
         except (OSError, HTTPError, ValueError) as error:
             # ValueError, because the libraries below parse numbers, dates and URLs out of what a host says.
             return Reply(status, fault=_fault(error))
 
-    def _read(self, response: requests.Response) -> Reply:
+    def _read(self, response: requests.Response, until: float) -> Reply:
         status = response.status_code
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             return Reply(status, fault=Fault.REDIRECTED)
-        content = bytearray()
-        for part in response.raw.stream(_READ_BYTES, decode_content=True):
-            content += part
-            if len(content) > self._max_bytes:
-                return Reply(status, fault=Fault.TOO_LARGE)
-        return Reply(status, response.headers.get("Retry-After"), bytes(content))
+        with ExitStack() as unless_it_is_read:
+            place = unless_it_is_read.enter_context(Place(self._room))
+            content = io.BytesIO()
+            for part in response.raw.stream(_READ_BYTES, decode_content=True):
+                size = content.tell() + len(part)
+                if size > self._max_bytes:
+                    return Reply(status, fault=Fault.TOO_LARGE)
+                if not place.grow(size, until):
+                    return Reply(status, fault=Fault.NO_ROOM)
+                content.write(part)
+            place.shrink(content.tell())
+            unless_it_is_read.pop_all()
+            return Reply(status, response.headers.get("Retry-After"), content.getvalue(), place=place)
 
 
 def _fault(error: Exception) -> Fault:

@@ -9,6 +9,7 @@ message that gets lost costs time, because `resume_stalled` finds every connecti
 import random
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -180,13 +181,14 @@ class Fetcher:
             answer = self.flinks.accounts_detail_async(request_id, self._may_ask_again(claim))
         else:
             answer = self.flinks.accounts_detail(request_id, claim.account_ids, self._may_ask_again(claim))
-        verdict = what_to_do(answer)
-        step = step.noting(verdict.metric)
-        if verdict.kind is Kind.PENDING:
-            return self._pending(step, seen_202=answer.fault is None)
-        if verdict.kind is not Kind.READY:
-            return self._otherwise(step, verdict, answer)
-        return self._keep(step, answer)
+        with closing(answer):
+            verdict = what_to_do(answer)
+            step = step.noting(verdict.metric)
+            if verdict.kind is Kind.PENDING:
+                return self._pending(step, seen_202=answer.fault is None)
+            if verdict.kind is not Kind.READY:
+                return self._otherwise(step, verdict, answer)
+            return self._keep(step, answer)
 
     def _keep(self, step: Step, answer: Answer) -> FetchOutcome:
         claim = step.claim
