@@ -2,13 +2,13 @@
 
 Restored, each from the service authorization reference or the service's developer guide:
 
-* `kms:EncryptionContext:<key>` and `kms:EncryptionContextKeys` are known in conditions (KMS);
-* `dynamodb:LeadingKeys` and `s3:x-amz-server-side-encryption-aws-kms-key-id` are known in conditions;
+* `kms:EncryptionContext:<key>` is known in conditions (KMS), and so is
+  `s3:x-amz-server-side-encryption-aws-kms-key-id` (S3);
 * `aws:PrincipalArn` of a role's session is the role's ARN (IAM, global condition keys);
 * a call on a stream is authorized on that stream's ARN (DynamoDB Streams);
 * a version or alias of a function is a resource of its own, by whatever way it is named (Lambda);
 * who uses a resource under a customer-managed key must hold that key's permissions as well, seen by the key as coming
-  `kms:ViaService` with the service's encryption context (S3, DynamoDB, SQS, Secrets Manager);
+  `kms:ViaService` with the service's encryption context (S3, DynamoDB, Secrets Manager);
 * an unsigned request to S3 is nobody's, not the account's;
 * loopback counts as TLS, so that a policy which denies everything else behaves as it will.
 """
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id
-from ministack.services import dynamodb, dynamodb_streams, iam, s3, secretsmanager, sqs
+from ministack.services import dynamodb, dynamodb_streams, iam, s3, secretsmanager
 
 request_tag_context = iam_actions.request_tag_context
 s3_service_context = iam_actions.s3_service_context
@@ -68,9 +68,6 @@ def _conditions(service: str, action: str, body: bytes, parameters: Mapping[str,
     conditions: dict[str, Any] = dict(request_tag_context(service, action, body, parameters))
     if service == "kms" and (context := _request(body).get("EncryptionContext")):
         conditions |= {f"kms:EncryptionContext:{key}": value for key, value in context.items()}
-        conditions["kms:EncryptionContextKeys"] = list(context)
-    if service == "dynamodb" and (keys := list(_leading_keys(_request(body)))):
-        conditions["dynamodb:LeadingKeys"] = keys
     return conditions
 
 
@@ -81,45 +78,8 @@ def _s3_conditions(action: str, query: Any, path: str, headers: Mapping[str, str
     return conditions
 
 
-def _leading_keys(request: dict[str, Any]) -> Iterator[str]:
-    """The partition keys that a request names, of the table or of the index it queries."""
-    for table, item in _items(request):
-        if (name := _partition_key(table)) in item:
-            yield next(iter(item[name].values()))
-    if "KeyConditionExpression" in request:
-        placeholders = request.get("ExpressionAttributeNames", {})
-        wanted = _partition_key(request["TableName"], request.get("IndexName"))
-        for name, value in re.findall(r"(#?\w+)\s*=\s*(:\w+)", request["KeyConditionExpression"]):
-            if placeholders.get(name, name) == wanted:
-                yield next(iter(request["ExpressionAttributeValues"][value].values()))
-
-
-def _items(request: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    operations = [request, *(each for item in request.get("TransactItems", []) for each in item.values())]
-    for operation in operations:
-        if "TableName" in operation:
-            yield operation["TableName"], operation.get("Key") or operation.get("Item") or {}
-    for table, batch in request.get("RequestItems", {}).items():
-        writes = batch if isinstance(batch, list) else []
-        for write in writes:
-            for operation in write.values():
-                yield table, operation.get("Key") or operation.get("Item") or {}
-        for key in batch.get("Keys", []) if isinstance(batch, dict) else []:
-            yield table, key
-
-
 def _table(name_or_arn: str) -> dict[str, Any]:
     return dynamodb._tables.get(name_or_arn.split("/")[1] if "/" in name_or_arn else name_or_arn) or {}
-
-
-def _partition_key(table: str, index: str | None = None) -> str | None:
-    described = _table(table)
-    if index is None:
-        return described.get("pk_name")
-    schemas = [
-        each["KeySchema"] for each in described.get("GlobalSecondaryIndexes") or [] if each["IndexName"] == index
-    ]
-    return next((key["AttributeName"] for schema in schemas for key in schema if key["KeyType"] == "HASH"), None)
 
 
 def _resource_arn(
@@ -188,10 +148,6 @@ def _key_uses(action: str, resource_arn: str) -> Iterator[_KeyUse]:
             yield from _bucket_key("kms:GenerateDataKey", resource_arn)
         case "s3:GetObject" | "s3:GetObjectVersion":
             yield from _bucket_key("kms:Decrypt", resource_arn)
-        case "sqs:SendMessage":
-            yield from _queue_key("kms:GenerateDataKey", resource_arn)
-        case "sqs:ReceiveMessage":
-            yield from _queue_key("kms:Decrypt", resource_arn)
         case "secretsmanager:GetSecretValue":
             yield from _secret_key(resource_arn)
         case _ if action in TABLE_ACTIONS:
@@ -203,13 +159,6 @@ def _table_key(arn: str) -> Iterator[_KeyUse]:
     if key := (_table(name).get("SSEDescription") or {}).get("KMSMasterKeyArn"):
         context = {"aws:dynamodb:tableName": name, "aws:dynamodb:subscriberId": get_account_id()}
         yield _KeyUse("kms:Decrypt", key, "dynamodb", context)
-
-
-def _queue_key(action: str, arn: str) -> Iterator[_KeyUse]:
-    for queue in sqs._queues.values():
-        attributes = queue["attributes"]
-        if attributes["QueueArn"] == arn and attributes.get("KmsMasterKeyId"):
-            yield _KeyUse(action, attributes["KmsMasterKeyId"], "sqs", {"aws:sqs:arn": arn})
 
 
 def _secret_key(arn: str) -> Iterator[_KeyUse]:

@@ -214,9 +214,6 @@ class Bank:
             raise RefusalError(Reply.of_json(404, {"Message": "No HTTP resource was found."}))
 
     def _handle(self, request: Request) -> Reply:
-        bearer = self.settings.bearer
-        if bearer and request.headers.get("authorization") != f"Bearer {bearer}":
-            raise _refuse("ACCESS_DENIED")
         handle = {
             "GenerateAuthorizeToken": self._generate_token,
             "Authorize": self._authorize,

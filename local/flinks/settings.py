@@ -14,7 +14,6 @@ class Settings:
     customer_id: str = "43387ca6-0391-4c82-857d-70d95f087ecb"
     secret_key: str = field(default="simulated-secret-key", repr=False)
     api_key: str = field(default="simulated-api-key", repr=False)
-    bearer: str | None = field(default=None, repr=False)  # wanted as Authorization: Bearer on every call
     token_required: bool = True  # off: a customer from before October 2024
     token_minutes: float = 30
     invalid_login_status: int = 401  # 400 in older documentation

@@ -299,17 +299,6 @@ def test_an_unknown_customer_is_not_found(bank: Bank) -> None:
     assert (reply.status, reply.json()["FlinksCode"]) == (404, "CUSTOMER_NOT_FOUND")
 
 
-def test_an_instance_that_wants_a_bearer_denies_access_without(bank: Bank, flinks: Caller) -> None:
-    bank.settings.bearer = "static"
-
-    without = flinks.call("POST", "GenerateAuthorizeToken", flinks_auth_key=bank.settings.secret_key)
-    with_it = flinks.call(
-        "POST", "GenerateAuthorizeToken", flinks_auth_key=bank.settings.secret_key, Authorization="Bearer static"
-    )
-
-    assert (without.json()["FlinksCode"], with_it.status) == ("ACCESS_DENIED", 200)
-
-
 @pytest.mark.parametrize(
     ("method", "endpoint", "status"),
     [
