@@ -11,6 +11,7 @@ from landing.metrics import Metric
 from landing.verbs.create_connect_session import NoSession, create_connect_session
 
 logger = Logger()
+wiring.in_init(wiring.connect_page, wiring.token_mint, wiring.owner_tag)
 
 
 def open_session(event: web.Event) -> web.Reply:

@@ -11,6 +11,7 @@ from landing.edge.invocation import time_left
 from landing.error_names import crashing_by_name
 
 logger = Logger()
+wiring.in_init(wiring.fetcher)
 
 
 @logger.inject_lambda_context

@@ -10,6 +10,7 @@ from landing.edge import announce_batch
 from landing.error_names import crashing_by_name
 
 logger = Logger()
+wiring.in_init(wiring.announcer)
 
 
 @logger.inject_lambda_context

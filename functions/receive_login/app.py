@@ -11,6 +11,7 @@ from landing.metrics import Metric
 from landing.verbs.receive_login import NewLogin, receive
 
 logger = Logger()
+wiring.in_init(wiring.connection_table, wiring.login_seal, wiring.index_key)
 
 
 def receive_login(event: web.Event) -> web.Reply:

@@ -10,6 +10,7 @@ from landing.error_names import crashing_by_name
 from landing.stores.connection_row import UnreadableRow
 
 logger = Logger()
+wiring.in_init(wiring.connection_table)
 
 
 def show_connection(event: web.Event) -> web.Reply:

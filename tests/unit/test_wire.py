@@ -10,7 +10,6 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-import requests.adapters
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,6 +17,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from landing import trust_store
 from landing.flinks.wire import Fault, Reply, Wire
 from tests.unit.scripted_host import Script, ScriptedHost, dripping, gzipped, reply, reset_after
 
@@ -193,20 +193,22 @@ def test_a_certificate_nobody_vouches_for_is_refused(wire: Wire, certificate: Pa
     assert (answer, host.requests) == (Reply(fault=Fault.UNREACHABLE), [])
 
 
-def test_a_certificate_of_another_host_is_refused(
-    wire: Wire, certificate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(certificate))
+def trusting(certificate: Path) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=certificate)
+
+
+def test_a_certificate_of_another_host_is_refused(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trust_store, "context", lambda: trusting(certificate))
+    wire = Wire(connections=2, max_bytes=MEGABYTE)
     with ScriptedHost(reply("trust me"), tls=serving(certificate)) as host:
         answer = wire.send("GET", f"https://localhost:{host.port}/", {}, None, LONG_ENOUGH)
 
     assert (answer, host.requests) == (Reply(fault=Fault.UNREACHABLE), [])
 
 
-def test_a_drip_over_tls_ends_at_the_deadline_too(
-    wire: Wire, certificate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(certificate))
+def test_a_drip_over_tls_ends_at_the_deadline_too(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trust_store, "context", lambda: trusting(certificate))
+    wire = Wire(connections=2, max_bytes=MEGABYTE)
     with ScriptedHost(reply("whole"), tls=serving(certificate)) as host:
         whole = wire.send("GET", f"https://127.0.0.1:{host.port}/", {}, None, LONG_ENOUGH)
         host.script = dripping(reply("x" * 200), at_once=90)

@@ -11,12 +11,11 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
-import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from samtranslator.yaml_helper import yaml_parse
 
-from landing import wiring
+from landing import aws_clients, wiring
 from landing.domain.connection import TERMINAL, Connection, Status, whole_milliseconds
 from landing.flinks import client
 from landing.flinks.wire import Fault, Reply
@@ -302,6 +301,6 @@ def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "client", lambda service, **_: getattr(world, service))
+    monkeypatch.setattr(aws_clients, "client", lambda service, _: getattr(world, service))
     monkeypatch.setattr(client, "Wire", lambda _, max_bytes: BankWire(world, bank, max_bytes))
     monkeypatch.setattr(wiring, "clock", lambda: whole_milliseconds(world.clock.now()))

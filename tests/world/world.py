@@ -116,7 +116,7 @@ class World:
         self.secretsmanager: SecretsManagerClient = connect("secretsmanager", self._send)
 
     def client(self, service: str, **_: Any) -> Any:
-        """In place of `boto3.client`."""
+        """In place of `aws_clients.client`."""
         return getattr(self, service)
 
     # Calls and faults

@@ -1,13 +1,22 @@
-"""Builds each real collaborator once, on first use; imports are most of a cold start, so they wait till then too."""
+"""Builds each real collaborator once, on first use; imports are most of a cold start, so they wait till then too.
 
+A function names in `in_init` what each of its calls needs: Lambda gives the processor of a whole machine before the
+first call, and a person waits for whatever is left to it. Nothing that is made there is unique or secret, and no
+connection is opened, so a snapshot of it may be resumed many times.
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
-from landing import settings
+from landing import aws_clients, settings
 from landing.domain import connection
+from landing.error_names import Defect
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -28,16 +37,35 @@ if TYPE_CHECKING:
 
 clock = connection.utc_now
 
-# A function must answer, or end its claim, long before its own timeout: few tries and short ones.
-_PATIENT = Config(
-    connect_timeout=2,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 3},
-    max_pool_connections=40,
-    tcp_keepalive=True,
-)
-# A drop is put by us alone: a retry of the client's own would be a PUT that we know nothing of.
-_ONCE = _PATIENT.merge(Config(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1}))
+
+@cache
+def _patient() -> Config:
+    """A function must answer, or end its claim, long before its own timeout: few tries and short ones.
+
+    No thread waits for a connection: each has one of its own to every service.
+    """
+    return Config(
+        connect_timeout=2,
+        read_timeout=5,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=max(10, fetch_threads()),
+        tcp_keepalive=True,
+    )
+
+
+@cache
+def _once() -> Config:
+    """A drop is put by us alone: a retry of the client's own would be a PUT that we know nothing of."""
+    return _patient().merge(Config(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1}))
+
+
+def in_init(*collaborators: Callable[[], object]) -> None:
+    """Build these now, on Lambda. What fails is left to the first call, which can say so."""
+    if "AWS_LAMBDA_INITIALIZATION_TYPE" not in os.environ:
+        return
+    for build in collaborators:
+        with suppress(Defect, BotoCoreError):
+            build()
 
 
 @cache
@@ -45,12 +73,13 @@ def connection_table() -> "ConnectionTable":
     from landing.stores.connection_table import ConnectionTable
 
     table = settings.TableSettings.from_environment().connections_table
-    return ConnectionTable(boto3.client("dynamodb", config=_PATIENT), table)
+    return ConnectionTable(aws_clients.client("dynamodb", _patient()), table)
 
 
 @cache
 def _kms() -> "KMSClient":
-    return boto3.client("kms", config=_PATIENT)
+    kms: KMSClient = aws_clients.client("kms", _patient())
+    return kms
 
 
 @cache
@@ -79,7 +108,7 @@ def drop_store() -> "DropStore":
     from landing.stores.drop_store import DropStore
 
     drops = settings.DropSettings.from_environment()
-    return DropStore(boto3.client("s3", config=_ONCE), drops.drop_bucket, drops.data_key_arn)
+    return DropStore(aws_clients.client("s3", _once()), drops.drop_bucket, drops.data_key_arn)
 
 
 @cache
@@ -87,7 +116,7 @@ def fetch_queue() -> "FetchQueue":
     from landing.stores.queues import FetchQueue
 
     queue = settings.FetchQueueSettings.from_environment()
-    return FetchQueue(boto3.client("sqs", config=_PATIENT), queue.fetch_queue_url)
+    return FetchQueue(aws_clients.client("sqs", _patient()), queue.fetch_queue_url)
 
 
 @cache
@@ -96,7 +125,7 @@ def token_mint() -> "TokenMint":
     from landing.stores.flinks_keys import SessionKey
 
     at = settings.MintSettings.from_environment()
-    key = SessionKey(boto3.client("secretsmanager", config=_PATIENT), at.flinks_secret_key_arn)
+    key = SessionKey(aws_clients.client("secretsmanager", _patient()), at.flinks_secret_key_arn)
     return TokenMint(at.flinks_api_url, at.flinks_customer_id, key)
 
 
@@ -106,9 +135,9 @@ def flinks() -> "FlinksClient":
     from landing.stores.flinks_keys import FlinksKeys
 
     at = settings.FlinksSettings.from_environment()
-    secrets = boto3.client("secretsmanager", config=_PATIENT)
+    secrets = aws_clients.client("secretsmanager", _patient())
     keys = FlinksKeys(secrets, at.flinks_secret_key_arn, at.flinks_api_key_arn)
-    return FlinksClient(at.flinks_api_url, at.flinks_customer_id, keys)
+    return FlinksClient(at.flinks_api_url, at.flinks_customer_id, keys, connections=fetch_threads())
 
 
 @cache
@@ -141,7 +170,7 @@ def fetcher() -> "Fetcher":
 def bus() -> "Bus":
     from landing.stores.bus import Bus
 
-    return Bus(boto3.client("events", config=_PATIENT), settings.AnnounceSettings.from_environment().event_bus_name)
+    return Bus(aws_clients.client("events", _patient()), settings.AnnounceSettings.from_environment().event_bus_name)
 
 
 @cache
@@ -149,7 +178,7 @@ def refused_announcements() -> "PutAside":
     from landing.stores.queues import PutAside
 
     queue = settings.RefusedAnnouncementsSettings.from_environment()
-    return PutAside(boto3.client("sqs", config=_PATIENT), queue.announcement_failures_url)
+    return PutAside(aws_clients.client("sqs", _patient()), queue.announcement_failures_url)
 
 
 @cache
@@ -157,7 +186,7 @@ def stream_failures() -> "PutAside":
     from landing.stores.queues import PutAside
 
     return PutAside(
-        boto3.client("sqs", config=_PATIENT), settings.StreamFailuresSettings.from_environment().stream_failures_url
+        aws_clients.client("sqs", _patient()), settings.StreamFailuresSettings.from_environment().stream_failures_url
     )
 
 
@@ -185,7 +214,7 @@ def erase_queue() -> "EraseQueue":
     from landing.stores.queues import EraseQueue
 
     queue = settings.EraseQueueSettings.from_environment()
-    return EraseQueue(boto3.client("sqs", config=_PATIENT), queue.erase_queue_url)
+    return EraseQueue(aws_clients.client("sqs", _patient()), queue.erase_queue_url)
 
 
 @cache
@@ -200,7 +229,7 @@ def eraser() -> "Eraser":
         seal=login_seal(),
         index=index_key(),
         flinks=flinks(),
-        drops=DropStore(boto3.client("s3", config=_PATIENT), drops.drop_bucket, drops.data_key_arn),
+        drops=DropStore(aws_clients.client("s3", _patient()), drops.drop_bucket, drops.data_key_arn),
         queue=erase_queue(),
         clock=clock,
         limits=Limits(lease=numbers.lease, backups_for=numbers.backups_for),
@@ -222,3 +251,6 @@ def reset() -> None:
     verbs = (fetcher, eraser, announcer, refetcher)
     for collaborator in (*aws, *queues, token_mint, flinks, connect_page, bus, *verbs):
         collaborator.cache_clear()
+    for made_once in (_patient, _once):
+        made_once.cache_clear()
+    aws_clients.reset()

@@ -23,6 +23,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
+from landing import trust_store
 from landing.flinks.room import Place, Room
 
 CONNECT_SECONDS = 5.0
@@ -176,8 +177,11 @@ class _SecurePool(HTTPSConnectionPool):
 
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, ssl_context=trust_store.context(), **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """The context knows whom to trust; requests would have each connection read them all again."""
 
 
 # urllib3 logs paths, some of them as warnings, and one of Flinks' paths holds the loginId. A filter of ours
