@@ -136,7 +136,8 @@ def test_the_outputs_are_those_that_others_are_told_of(template: Json) -> None:
     stores = {"ApiUrl", "ConnectionsTable", "DropBucket", "EventBus", "FetchQueue", "EraseQueue"}
     functions = {f"{camel(folder)}Function" for folder in FUNCTIONS}
 
-    assert set(template["Outputs"]) == stores | functions | {"DropReaderPolicyArn"}
+    consumers = {"DropReaderPolicyArn", "EventBusArn", "DataKeyArn"}
+    assert set(template["Outputs"]) == stores | functions | consumers
 
 
 def test_functions_and_layer_are_of_the_one_architecture(template: Json) -> None:
