@@ -61,7 +61,11 @@ _REFUSED_AS_OWNER = frozenset(verdict.reason for verdict in (ANOTHER_OWNER, OWNE
 
 @dataclass(frozen=True)
 class Limits:
-    """The numbers of an erasure."""
+    """The numbers of an erasure.
+
+    A lease outlives the function, which may run for 300 s. After a day, a deletion that is not done pages ops.
+    `backups_for` is how far back the table can be restored.
+    """
 
     lease: timedelta = timedelta(seconds=330)
     backoff: Backoff = USUAL

@@ -33,7 +33,12 @@ from landing.stores.queues import FetchQueue
 
 @dataclass(frozen=True)
 class Limits:
-    """The numbers of a fetch."""
+    """The numbers of a fetch.
+
+    A lease outlives the function, which may run for 120 s. Flinks asks to be polled every 10 s, and for 30 minutes at
+    the most (flinks.md §7). A day is longer than the outages that pass by themselves; three sessions that ended in
+    the same way will not be followed by a better one.
+    """
 
     lease: timedelta = timedelta(seconds=150)
     poll_every: timedelta = timedelta(seconds=10)
