@@ -13,7 +13,9 @@ from pathlib import Path
 from textwrap import fill
 from typing import NamedTuple
 
+from landing.domain import erasing
 from landing.domain import transitions as rules
+from landing.domain.after_post import AfterPost, after_post
 from landing.domain.change import (
     Absent,
     AllOf,
@@ -42,7 +44,7 @@ from landing.domain.connection import (
     Status,
 )
 from landing.domain.reasons import Reason
-from landing.domain.transitions import AfterPost, after_post
+from landing.domain.transitions import Put
 
 STATES = Path(__file__).parents[1] / "docs" / "states.md"
 
@@ -65,13 +67,13 @@ def samples(status: Status) -> list[Connection]:
     """A connection in a status: at work, left behind by a dead worker, and with a choice that came meanwhile."""
     at_rest = Connection("con_" + "a" * 26, "ref", status, 1, 1, NOW, NOW, erasure=ERASURES.get(status))
     if status in TERMINAL:
-        return [at_rest]
+        return [at_rest] if status in ERASED else [at_rest, replace(at_rest, uncommitted=(1,), due_at=NOW)]
     row = replace(at_rest, due_at=NOW)
     if status is Status.FETCHING:
         row = replace(row, lease_until=LATER)
         left = replace(row, lease_until=NOW - timedelta(hours=1))
         return [row, left, replace(row, refetch_wanted=True)]
-    return [row]
+    return [row, replace(row, asked=True), replace(row, uncommitted=(1,))]
 
 
 def posted(row: Connection, account_ids: tuple[str, ...] | None) -> Transition | None:
@@ -87,28 +89,30 @@ WAYS: dict[str, list[Callable[[Connection], Transition | None]]] = {
         lambda row: rules.refetched(row, NOW, "id") if row.status in rules.REPEATABLE else None,
     ],
     "claimed": [lambda row: rules.claimed(row.hint, NOW, LATER)],
+    "taken_over": [lambda row: rules.taken_over(row.hint, NOW, LATER)],
     "pending": [lambda row: rules.pending(row, NOW, LATER, sealed_request=b"", poll_until=LATER)],
     "waiting": [
-        lambda row: rules.waiting(
-            row, NOW, LATER, reason=Reason.FLINKS_UNAVAILABLE, sealed_request=None, put_unanswered=True
-        )
+        lambda row: rules.waiting(row, NOW, LATER, reason=Reason.FLINKS_UNAVAILABLE, sealed_request=None, put=Put.NONE)
     ],
     "ready": [lambda row: rules.ready(row, NOW, DROP)],
     "gave_up": [
         lambda row: rules.gave_up(
-            row, NOW, Status.ACTION_REQUIRED, reason=Reason.BANK_NEEDS_ATTENTION, action=Action.RECONNECT
+            row, NOW, Status.ACTION_REQUIRED, reason=Reason.BANK_NEEDS_ATTENTION, action=Action.RECONNECT, put=Put.NONE
         ),
-        lambda row: rules.gave_up(row, NOW, Status.FAILED, reason=Reason.TIMED_OUT, action=Action.CONTACT_SUPPORT),
+        lambda row: rules.gave_up(
+            row, NOW, Status.FAILED, reason=Reason.TIMED_OUT, action=Action.CONTACT_SUPPORT, put=Put.NONE
+        ),
     ],
-    "next_generation": [lambda row: rules.next_generation(row, NOW) if row.refetch_wanted else None],
+    "next_generation": [lambda row: rules.next_generation(row, NOW, put=Put.NONE) if row.refetch_wanted else None],
+    "swept": [lambda row: rules.swept(row) if row.uncommitted else None],
     "put_off": [lambda row: rules.put_off(row.hint, LATER, seen_before=LATER)],
-    "tombstoned": [lambda _: rules.tombstoned(NOW, "T-1")],
-    "claimed_for_erasing": [lambda row: rules.claimed_for_erasing(row.hint, NOW, LATER, even_if_early=False)],
-    "ended_at_flinks": [lambda row: rules.ended_at_flinks(row, NOW, AtFlinks.DELETED)],
-    "found_in_store": [lambda row: rules.found_in_store(row, NOW, versions=1, markers=0, uploads=0)],
-    "still_erasing": [lambda row: rules.still_erasing(row, NOW, LATER, reason=Reason.SWEEP_UNFINISHED)],
-    "forgotten": [lambda row: rules.forgotten(row, NOW, LATER)],
-    "erased": [lambda row: rules.erased(row, NOW, LATER)],
+    "tombstoned": [lambda _: erasing.tombstoned(NOW, "T-1")],
+    "claimed_for_erasing": [lambda row: erasing.claimed_for_erasing(row.hint, NOW, LATER, even_if_early=False)],
+    "ended_at_flinks": [lambda row: erasing.ended_at_flinks(row, NOW, AtFlinks.DELETED)],
+    "found_in_store": [lambda row: erasing.found_in_store(row, NOW, versions=1, markers=0, uploads=0)],
+    "still_erasing": [lambda row: erasing.still_erasing(row, NOW, LATER, reason=Reason.SWEEP_UNFINISHED)],
+    "forgotten": [lambda row: erasing.forgotten(row, NOW, LATER)],
+    "erased": [lambda row: erasing.erased(row, NOW, LATER)],
 }
 
 
@@ -163,7 +167,7 @@ def page() -> str:
     lines = [
         "# The states of a connection",
         "",
-        "Made by `make states` from `layers/landing/landing/domain/transitions.py`: change it there.",
+        "Made by `make states` from transitions.py and erasing.py in layers/landing/landing/domain: change it there.",
         "",
         "```mermaid",
         "stateDiagram-v2",
@@ -186,8 +190,8 @@ def page() -> str:
         ):
             before = ", ".join(dict.fromkeys(each.before for each in group))
             lines.append(f"| `{name}` | {before} | {after} | {expects} | {_first_line(name)} |")
-    kept = ", ".join(f"`{field}`" for field in sorted(rules.KEPT))
-    gone = ", ".join(f"`{field}`" for field in sorted(every_field() - rules.KEPT))
+    kept = ", ".join(f"`{field}`" for field in sorted(erasing.KEPT))
+    gone = ", ".join(f"`{field}`" for field in sorted(every_field() - erasing.KEPT))
     lines += [
         "",
         "*as read*: unchanged since the writer read the row, so that of two writers one succeeds.",
@@ -203,7 +207,7 @@ def _to(arrow: Arrow) -> str:
 
 
 def _first_line(name: str) -> str:
-    return (getdoc(getattr(rules, name)) or "").split("\n", 1)[0]
+    return (getdoc(getattr(rules, name, None) or getattr(erasing, name)) or "").split("\n", 1)[0]
 
 
 if __name__ == "__main__":

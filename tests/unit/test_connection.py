@@ -1,9 +1,11 @@
 """What a connection may become, and how it is named."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from landing.domain.after_post import AfterPost, after_post
 from landing.domain.connection import (
     Connection,
     Status,
@@ -12,7 +14,6 @@ from landing.domain.connection import (
     instant,
     timestamp,
 )
-from landing.domain.transitions import AfterPost, after_post
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 CHEQUING = "d2740b9c-61fe-4a3d-f0c8-08de7a41ca07"
@@ -54,6 +55,13 @@ def test_a_repeated_post_does_what_the_state_allows(
 
     assert after_post(row, (CHEQUING,), NOON) is same_accounts
     assert after_post(row, (SAVINGS,), NOON) is other_accounts
+
+
+def test_a_choice_that_changes_once_flinks_may_have_been_asked_is_the_next_generation() -> None:
+    row = replace(a_connection(Status.RECEIVED, (CHEQUING,)), asked=True)
+
+    assert after_post(row, (CHEQUING,), NOON) is AfterPost.NOTHING
+    assert after_post(row, (SAVINGS,), NOON) is AfterPost.NEXT_GENERATION
 
 
 def test_the_order_of_accounts_is_nothing_and_leaving_them_out_changes_nothing() -> None:

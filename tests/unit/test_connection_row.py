@@ -26,6 +26,10 @@ FULL = Connection(
     sealed_login=b"\x00sealed",
     account_ids=("b", "a"),
     refetch_wanted=True,
+    asked=True,
+    put_open=True,
+    uncommitted=(1, 2),
+    generations_given=7,
     owner_proven=True,
     lease_until=NOON,
     drain_until=NOON,
@@ -72,6 +76,7 @@ def test_a_row_is_written_as_the_indexes_the_filters_and_the_ttl_read_it() -> No
     assert item["status"] == {"S": "deleting"}
     assert item["sealedLogin"] == {"B": b"\x00sealed"}
     assert item["accountIds"] == {"L": [{"S": "b"}, {"S": "a"}]}
+    assert item["uncommitted"] == {"L": [{"N": "1"}, {"N": "2"}]}
     assert item["refetchWanted"] == {"BOOL": True}
     assert item["erasure"]["M"]["atFlinks"] == {"S": "kept_for_another_connection"}
     assert item["drop"]["M"]["bytes"] == {"N": "1204"}

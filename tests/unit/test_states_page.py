@@ -1,6 +1,6 @@
 """docs/states.md shows what the rules are, and all of them."""
 
-from landing.domain import transitions
+from landing.domain import erasing, transitions
 from landing.domain.change import Transition
 from landing.domain.connection import ERASED, Status
 from ops.states import STATES, WAYS, arrows, page
@@ -13,7 +13,7 @@ def test_the_page_is_made_of_the_rules() -> None:
 def test_every_transition_is_on_the_page() -> None:
     made = {
         name
-        for name, function in vars(transitions).items()
+        for name, function in {**vars(transitions), **vars(erasing)}.items()
         if callable(function) and getattr(function, "__annotations__", {}).get("return") is Transition
     }
 

@@ -175,6 +175,11 @@ class World:
         """The next `times` calls are answered with `code`; with `effect`, after having been carried out."""
         self._faults.setdefault((service, operation), deque()).extend([(code, effect)] * times)
 
+    def calm(self) -> None:
+        """No fault and no death that was ordered and has not come comes any more; what is on its way still lands."""
+        for ordered in (self._faults, self._entry_faults, self._late, self._interrupts):
+            ordered.clear()
+
     def fail_entries(self, service: str, operation: str, code: str, times: int = 1) -> None:
         """The next `times` entries of a batch are answered with `code`; the others are carried out."""
         self._entry_faults.setdefault((service, operation), deque()).extend([code] * times)

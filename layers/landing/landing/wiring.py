@@ -156,9 +156,11 @@ def fetcher() -> "Fetcher":
     return Fetcher(
         table=connection_table(),
         seal=login_seal(),
+        index=index_key(),
         flinks=flinks(),
         drops=drop_store(),
         queue=fetch_queue(),
+        erase_queue=erase_queue(),
         tags=owner_tag(),
         clock=clock,
         limits=Limits(lease=numbers.lease, poll_every=numbers.poll_every),

@@ -119,12 +119,12 @@ KINDS: dict[Status, type[Announcement]] = {
 
 
 def announcement_of(row: Connection, bucket: str) -> Announcement | None:
-    """What there is to announce of `row`; None while it is being worked on or erased.
+    """What there is to announce of `row`; None while it is being worked on, swept or erased.
 
     Raises ValueError for a row that lacks what the contract promises; it quotes nothing of it.
     """
     kind = KINDS.get(row.status)
-    if kind is None:
+    if kind is None or row.holds_what_nobody_committed:
         return None
     said: dict[str, Any] = {
         "id": f"{row.connection_id}/{row.generation}/{row.status}",

@@ -120,6 +120,8 @@ class Connection:
     sealed_login: bytes | None = None
     account_ids: tuple[str, ...] | None = None
     refetch_wanted: bool = False
+    asked: bool = False
+    """There was a claim of this generation: Flinks may have been asked, under the choice of accounts of then."""
     owner_proven: bool = False
     lease_until: datetime | None = None
     drain_until: datetime | None = None
@@ -128,6 +130,12 @@ class Connection:
     started_at: datetime | None = None
     retries: int = 0
     sessions: int = 0
+    put_open: bool = False
+    """A PUT of this generation may have landed, or may yet, and nobody has committed it."""
+    uncommitted: tuple[int, ...] | None = None
+    """Generations that ended while a PUT was open: what lies under their keys is nobody's data, and is to be swept."""
+    generations_given: int | None = None
+    """Of a restored row: up to where generations may have been given before the table was lost."""
     sealed_request: bytes | None = None
     poll_until: datetime | None = None
     flinks_home: str | None = None
@@ -151,8 +159,20 @@ class Connection:
         return max(leases) + PUTS_SETTLE if leases else None
 
     @property
+    def sweepable_at(self) -> datetime | None:
+        """From when on nothing more can land under the keys of `uncommitted`; None: nothing can."""
+        return self.drain_until + PUTS_SETTLE if self.drain_until is not None else None
+
+    @property
+    def holds_what_nobody_committed(self) -> bool:
+        """It came to nothing, and S3 may still hold what it put: nobody may be told that nothing was kept."""
+        return self.status in (Status.ACTION_REQUIRED, Status.FAILED) and bool(self.uncommitted)
+
+    @property
     def public_status(self) -> str:
         """The six words that the API and the events know."""
+        if self.holds_what_nobody_committed:
+            return "processing"
         if self.status in TERMINAL or self.status in ERASED:
             return self.status.value
         return "processing"

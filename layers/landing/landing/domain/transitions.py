@@ -1,16 +1,18 @@
-"""What may follow what in the life of a connection: every change that is ever made to a row, as a pure function.
+"""What may follow what in the life of a connection: every change of a row until it is erased, as a pure function.
 
 Each gives a `Transition`: what it expects of the row, what it sets, what it clears. The table applies it in one
-conditional write, so two workers never both succeed where only one may. `docs/states.md` is made from this module.
+conditional write, so two workers never both succeed where only one may. `erasing` has the rest;
+`docs/states.md` is made from both.
 
 A *claim* is a row as a worker took it; its writes hold only while the row is still that claim's (`_fenced`).
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from landing.domain.after_post import AfterPost
 from landing.domain.change import (
     Absent,
     AllOf,
@@ -21,95 +23,51 @@ from landing.domain.change import (
     Field,
     NotAfter,
     OneOf,
-    Present,
     Transition,
-    every_field,
 )
 from landing.domain.connection import (
     ERASED,
     PUTS_SETTLE,
     TERMINAL,
     Action,
-    AtFlinks,
     Connection,
     Drop,
-    Erasure,
     Hint,
     Status,
 )
 from landing.domain.reasons import Reason
 
-SAME_ANSWER_FOR = timedelta(seconds=60)
-"""How long after it became ready a repeated POST asks for nothing new."""
-
 REPEATABLE = TERMINAL - ERASED
 """Where a connection can be when ops ask for its next generation: it has come to an end, and was not erased."""
 
-KEPT = frozenset(
-    {
-        Field.CONNECTION_ID,
-        Field.LOGIN_REF,
-        Field.STATUS,
-        Field.GENERATION,
-        Field.ATTEMPT,
-        Field.DUE_AT,
-        Field.REASON,
-        Field.ACTION,
-        Field.RECEIVED_AT,
-        Field.UPDATED_AT,
-        Field.EXPIRES_AT,
-        Field.ERASURE,
-    }
-)
-"""What `forgotten` leaves of a connection. A field that is not named here is forgotten, whoever adds it."""
-
 _WORK = frozenset(
-    {Field.LEASE_UNTIL, Field.DUE_AT, Field.STARTED_AT, Field.SEALED_REQUEST, Field.POLL_UNTIL},
+    {
+        Field.LEASE_UNTIL,
+        Field.DUE_AT,
+        Field.STARTED_AT,
+        Field.SEALED_REQUEST,
+        Field.POLL_UNTIL,
+        Field.ASKED,
+        Field.PUT_OPEN,
+    }
 )
 """What belongs to work in progress and goes when it ends."""
 
 _LEFT_BEHIND = frozenset(
-    {Field.REASON, Field.SEALED_REQUEST, Field.POLL_UNTIL, Field.REFETCH_WANTED, Field.LEASE_UNTIL},
+    {
+        Field.REASON,
+        Field.SEALED_REQUEST,
+        Field.POLL_UNTIL,
+        Field.REFETCH_WANTED,
+        Field.LEASE_UNTIL,
+        Field.ASKED,
+        Field.PUT_OPEN,
+    }
 )
 """What the next generation does not take over."""
 
 
 # --- a POST, and ops who ask again
-
-
-class AfterPost(StrEnum):
-    """What a POST does to a connection that is already there."""
-
-    NOTHING = "nothing"
-    START_AGAIN = "start_again"
-    """Same generation, due now, the backoff forgotten."""
-    STORE_ACCOUNTS = "store_accounts"
-    """Keep the new choice of accounts; nobody has asked Flinks for this generation yet."""
-    STORE_ACCOUNTS_FOR_NEXT = "store_accounts_for_next"
-    """Keep the new choice; the running claim hands over to the next generation when it ends."""
-    NEXT_GENERATION = "next_generation"
-    REFUSE = "refuse"
-    """It was erased."""
-
-
-def after_post(row: Connection, account_ids: tuple[str, ...] | None, now: datetime) -> AfterPost:
-    """What a repeated POST means for `row`. Omitted `account_ids` leave the choice as it is; order does not matter."""
-    other_accounts = account_ids is not None and set(account_ids) != set(row.account_ids or ())
-    match row.status:
-        case Status.DELETING | Status.DELETED:
-            return AfterPost.REFUSE
-        case Status.RECEIVED:
-            return AfterPost.STORE_ACCOUNTS if other_accounts else AfterPost.NOTHING
-        case Status.FETCHING:
-            return AfterPost.STORE_ACCOUNTS_FOR_NEXT if other_accounts else AfterPost.NOTHING
-        case Status.PENDING:
-            return AfterPost.NEXT_GENERATION if other_accounts else AfterPost.NOTHING
-        case Status.WAITING:
-            return AfterPost.NEXT_GENERATION if other_accounts else AfterPost.START_AGAIN
-        case Status.READY if not other_accounts and now <= row.updated_at + SAME_ANSWER_FOR:
-            return AfterPost.NOTHING
-        case _:
-            return AfterPost.NEXT_GENERATION
 
 
 def reposted(
@@ -148,26 +106,46 @@ def refetched(row: Connection, now: datetime, correlation_id: str) -> Transition
 # --- fetching
 
 
-def claimed(hint: Hint, now: datetime, lease_until: datetime) -> Transition:
-    """Take a connection that is due and still as `hint` says, to work on it alone until `lease_until`.
+class Put(StrEnum):
+    """What became of the PUT of a claim that does not commit it."""
 
-    A claim whose worker died is taken over once nothing that it sent can land any more.
-    """
+    NONE = "none"
+    """None was sent, or S3 refused it."""
+    LANDED = "landed"
+    UNANSWERED = "unanswered"
+    """It may land as long as the lease runs."""
+
+
+def claimed(hint: Hint, now: datetime, lease_until: datetime) -> Transition:
+    """Take a connection that is due and still as `hint` says, to work on it alone until `lease_until`."""
     is_due = AnyOf(
         (
             Equals(Field.STATUS, Status.RECEIVED),
             AllOf((OneOf(Field.STATUS, (Status.WAITING, Status.PENDING)), NotAfter(Field.DUE_AT, now))),
-            AllOf((Equals(Field.STATUS, Status.FETCHING), Before(Field.LEASE_UNTIL, now - PUTS_SETTLE))),
         )
     )
-    sets = {
+    return Transition(AllOf((*as_in(hint), is_due)), _claim(hint, now, lease_until))
+
+
+def taken_over(hint: Hint, now: datetime, lease_until: datetime) -> Transition:
+    """Take a claim over from a worker who died, once nothing that it sent can land any more.
+
+    Whether it put a drop nobody knows.
+    """
+    left_behind = AllOf((Equals(Field.STATUS, Status.FETCHING), Before(Field.LEASE_UNTIL, now - PUTS_SETTLE)))
+    sets = {**_claim(hint, now, lease_until), Field.PUT_OPEN: True}
+    return Transition(AllOf((*as_in(hint), left_behind)), sets)
+
+
+def _claim(hint: Hint, now: datetime, lease_until: datetime) -> dict[Field, Any]:
+    return {
         Field.UPDATED_AT: now,
         Field.STATUS: Status.FETCHING,
         Field.ATTEMPT: hint.attempt + 1,
         Field.LEASE_UNTIL: lease_until,
         Field.DUE_AT: lease_until + PUTS_SETTLE,
+        Field.ASKED: True,
     }
-    return Transition(AllOf((*_as_in(hint), is_due)), sets)
 
 
 def pending(
@@ -192,9 +170,9 @@ def waiting(
     *,
     reason: Reason,
     sealed_request: bytes | None,
-    put_unanswered: bool,
+    put: Put,
 ) -> Transition:
-    """Try again at `due_at`. An unanswered PUT may still land: that is remembered, for an erase must wait."""
+    """Try again at `due_at`. A PUT that was not committed is remembered."""
     sets = {
         Field.UPDATED_AT: now,
         Field.STATUS: Status.WAITING,
@@ -205,7 +183,8 @@ def waiting(
         Field.DUE_AT: due_at,
         **_learned(claim),
         **_if_given({Field.POLL_UNTIL: claim.poll_until}),
-        **_if_given({Field.DRAIN_UNTIL: claim.lease_until if put_unanswered else None}),
+        **_if_given({Field.PUT_OPEN: True if put is not Put.NONE else None}),
+        **_drain(claim, put),
     }
     return Transition(_fenced(claim), sets, {Field.LEASE_UNTIL})
 
@@ -218,114 +197,83 @@ def ready(claim: Connection, now: datetime, drop: Drop) -> Transition:
         Field.ACTION: Action.NONE,
         Field.DROP: drop,
         **_learned(claim),
+        **_to_be_swept(claim, now, claim.uncommitted),
     }
-    return Transition(_fenced(claim, Absent(Field.REFETCH_WANTED)), sets, _WORK | {Field.REASON})
+    clears = (_WORK | {Field.REASON}) - sets.keys()
+    return Transition(_fenced(claim, Absent(Field.REFETCH_WANTED)), sets, clears)
 
 
-def gave_up(claim: Connection, now: datetime, status: Status, *, reason: Reason, action: Action) -> Transition:
+def gave_up(
+    claim: Connection, now: datetime, status: Status, *, reason: Reason, action: Action, put: Put
+) -> Transition:
     """End this generation as `action_required` or `failed`, unless a POST has asked for other accounts meanwhile."""
+    drain = _drain(claim, put)
     sets = {
         Field.UPDATED_AT: now,
         Field.STATUS: status,
         Field.REASON: reason,
         Field.ACTION: action,
         **_learned(claim),
+        **drain,
+        **_to_be_swept(claim, now, _uncommitted(claim, put), drain.get(Field.DRAIN_UNTIL)),
     }
-    return Transition(_fenced(claim, Absent(Field.REFETCH_WANTED)), sets, _WORK)
+    return Transition(_fenced(claim, Absent(Field.REFETCH_WANTED)), sets, _WORK - sets.keys())
 
 
-def next_generation(claim: Connection, now: datetime) -> Transition:
-    """Hand a claim over to the generation that a POST asked for while it ran."""
-    return Transition(_fenced(claim), {Field.UPDATED_AT: now, **_next(claim, now)}, _LEFT_BEHIND)
+def next_generation(claim: Connection, now: datetime, *, put: Put) -> Transition:
+    """Hand a claim over to the next generation: a POST asked for it, or this one's key holds what is not its data."""
+    sets = {Field.UPDATED_AT: now, **_next(claim, now, put), **_drain(claim, put)}
+    return Transition(_fenced(claim), sets, _LEFT_BEHIND)
+
+
+def swept(row: Connection) -> Transition:
+    """What lay under the keys of `uncommitted` is gone. When it came to be as it is stays as it was."""
+    clears = {Field.UNCOMMITTED} | ({Field.DUE_AT} if row.status in TERMINAL else set())
+    return Transition(AllOf((_unchanged(row), Equals(Field.UNCOMMITTED, row.uncommitted))), {}, clears)
 
 
 def put_off(hint: Hint, due_at: datetime, seen_before: datetime) -> Transition:
     """Look again at `due_at`, if nobody has moved since `hint` and it was still due before `seen_before`."""
-    return Transition(AllOf((*_as_in(hint), Before(Field.DUE_AT, seen_before))), {Field.DUE_AT: due_at})
-
-
-# --- erasing
-
-
-def tombstoned(now: datetime, ticket: str | None) -> Transition:
-    """Put up the tombstone, whatever the connection was doing: from here on no claim succeeds.
-
-    The lease stays: it says how long a PUT may still be under way.
-    """
-    sets = {
-        Field.UPDATED_AT: now,
-        Field.STATUS: Status.DELETING,
-        Field.ACTION: Action.NONE,
-        Field.RETRIES: 0,
-        Field.DUE_AT: now,
-        Field.ERASURE: Erasure(requested_at=now, ticket=ticket),
-    }
-    clears = {Field.REASON, Field.STARTED_AT, Field.POLL_UNTIL, Field.REFETCH_WANTED}
-    return Transition(AllOf((Present(Field.CONNECTION_ID), Absent(Field.ERASURE))), sets, clears)
-
-
-def claimed_for_erasing(hint: Hint, now: datetime, lease_until: datetime, *, even_if_early: bool) -> Transition:
-    """Take a connection that is being erased, if nobody else is at it."""
-    nobody_is_at_it = AnyOf((Absent(Field.ERASURE_LEASE_UNTIL), Before(Field.ERASURE_LEASE_UNTIL, now)))
-    is_due = () if even_if_early else (NotAfter(Field.DUE_AT, now),)
-    sets = {
-        Field.UPDATED_AT: now,
-        Field.ATTEMPT: hint.attempt + 1,
-        Field.DUE_AT: lease_until,
-        Field.ERASURE_LEASE_UNTIL: lease_until,
-    }
-    deleting = Equals(Field.STATUS, Status.DELETING)
-    return Transition(AllOf((deleting, *_as_in(hint), nobody_is_at_it, *is_due)), sets)
-
-
-def ended_at_flinks(claim: Connection, now: datetime, how: AtFlinks) -> Transition:
-    """Flinks has answered for good, or need not be asked."""
-    sets = {Field.UPDATED_AT: now, Field.ERASURE_AT_FLINKS: how, Field.ERASURE_FLINKS_ANSWERED_AT: now}
-    return Transition(_fenced_erasing(claim), sets)
-
-
-def found_in_store(claim: Connection, now: datetime, *, versions: int, markers: int, uploads: int) -> Transition:
-    """What there is to sweep, written before the first of it goes: no death of a worker makes it count less."""
-    sets = {
-        Field.UPDATED_AT: now,
-        Field.ERASURE_VERSIONS: versions,
-        Field.ERASURE_MARKERS: markers,
-        Field.ERASURE_UPLOADS: uploads,
-    }
-    return Transition(_fenced_erasing(claim), sets)
-
-
-def still_erasing(claim: Connection, now: datetime, due_at: datetime, *, reason: Reason) -> Transition:
-    """Go on at `due_at`: this run is over."""
-    sets = {Field.UPDATED_AT: now, Field.REASON: reason, Field.RETRIES: claim.retries + 1, Field.DUE_AT: due_at}
-    return Transition(_fenced_erasing(claim), sets, {Field.ERASURE_LEASE_UNTIL})
-
-
-def forgotten(claim: Connection, now: datetime, backups_until: datetime) -> Transition:
-    """Drop all that is the person's or opens anything; what the receipt says is fixed with it."""
-    sets = {Field.UPDATED_AT: now, Field.ERASURE_COMPLETED_AT: now, Field.ERASURE_BACKUPS_UNTIL: backups_until}
-    return Transition(_fenced_erasing(claim), sets, every_field() - KEPT)
-
-
-def erased(claim: Connection, now: datetime, expires_at: datetime) -> Transition:
-    """Everything is gone and the receipt is written."""
-    sets = {Field.UPDATED_AT: now, Field.STATUS: Status.DELETED, Field.EXPIRES_AT: expires_at.replace(microsecond=0)}
-    return Transition(_fenced_erasing(claim), sets, {Field.REASON, Field.DUE_AT, Field.ERASURE_LEASE_UNTIL})
+    return Transition(AllOf((*as_in(hint), Before(Field.DUE_AT, seen_before))), {Field.DUE_AT: due_at})
 
 
 # --- what they have in common
 
 
-def _next(row: Connection, now: datetime) -> dict[Field, Any]:
+def _next(row: Connection, now: datetime, put: Put = Put.NONE) -> dict[Field, Any]:
     return {
         Field.STATUS: Status.RECEIVED,
-        Field.GENERATION: row.generation + 1,
+        Field.GENERATION: max(row.generation, row.generations_given or 0) + 1,
         Field.ACTION: Action.NONE,
         Field.RETRIES: 0,
         Field.SESSIONS: 0,
         Field.STARTED_AT: now,
         Field.DUE_AT: now,
+        **_if_given({Field.UNCOMMITTED: _uncommitted(row, put)}),
     }
+
+
+def _uncommitted(row: Connection, put: Put) -> tuple[int, ...] | None:
+    """The generations to be swept once this one is over without a commit."""
+    if not row.put_open and put is Put.NONE:
+        return row.uncommitted
+    return (*(row.uncommitted or ()), row.generation)
+
+
+def _drain(claim: Connection, put: Put) -> dict[Field, Any]:
+    """A PUT that S3 left unanswered may land until the lease is over: an erase and a sweep must wait for that."""
+    return _if_given({Field.DRAIN_UNTIL: claim.lease_until if put is Put.UNANSWERED else None})
+
+
+def _to_be_swept(
+    claim: Connection, now: datetime, uncommitted: tuple[int, ...] | None, drain_until: datetime | None = None
+) -> dict[Field, Any]:
+    """Have somebody look when nothing can land any more, if there may be something to sweep."""
+    if not uncommitted:
+        return {}
+    drain_until = drain_until or claim.drain_until
+    at = max(now, drain_until + PUTS_SETTLE) if drain_until else now
+    return {Field.UNCOMMITTED: uncommitted, Field.DUE_AT: at}
 
 
 def _learned(claim: Connection) -> dict[Field, Any]:
@@ -339,19 +287,15 @@ def _if_given(values: Mapping[Field, Any]) -> dict[Field, Any]:
     return {field: value for field, value in values.items() if value is not None}
 
 
-def _as_in(hint: Hint) -> tuple[Expectation, ...]:
+def as_in(hint: Hint) -> tuple[Expectation, ...]:
     return (Equals(Field.GENERATION, hint.generation), Equals(Field.ATTEMPT, hint.attempt))
 
 
 def _unchanged(row: Connection) -> Expectation:
     """Nobody has written since `row` was read."""
-    return AllOf((Equals(Field.STATUS, row.status), *_as_in(row.hint), Equals(Field.UPDATED_AT, row.updated_at)))
+    return AllOf((Equals(Field.STATUS, row.status), *as_in(row.hint), Equals(Field.UPDATED_AT, row.updated_at)))
 
 
 def _fenced(claim: Connection, *and_also: Expectation) -> Expectation:
     """The row is still this claim's; a POST may have written into it meanwhile."""
-    return AllOf((Equals(Field.STATUS, Status.FETCHING), *_as_in(claim.hint), *and_also))
-
-
-def _fenced_erasing(claim: Connection) -> Expectation:
-    return AllOf((Equals(Field.STATUS, Status.DELETING), Equals(Field.ATTEMPT, claim.attempt)))
+    return AllOf((Equals(Field.STATUS, Status.FETCHING), *as_in(claim.hint), *and_also))

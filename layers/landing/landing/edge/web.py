@@ -183,7 +183,7 @@ def shown(connection: Connection) -> dict[str, Any]:
     """What the owner may see of a connection."""
     status = connection.public_status
     action = Action.WAIT if status == "processing" else connection.action
-    reason = None if connection.status in ERASED else connection.reason
+    reason = None if connection.status in ERASED or connection.holds_what_nobody_committed else connection.reason
     sentence = sentence_for(status, reason, action)
     return {
         "connectionId": connection.connection_id,

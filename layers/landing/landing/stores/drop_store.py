@@ -1,7 +1,7 @@
 """The drop bucket: one object per connection and generation, put once; erased with every version of it."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -40,6 +40,8 @@ class PutFailure(StrEnum):
 
     REFUSED = "refused"
     UNANSWERED = "unanswered"
+    THERE = "there"
+    """There is one already, and nobody could be asked what it is."""
 
 
 class DropNotPut(Exception):
@@ -49,6 +51,10 @@ class DropNotPut(Exception):
         super().__init__(f"drop not put: {failure.value} ({code})")
         self.failure = failure
         self.code = code
+
+
+class AnotherChoice(Exception):
+    """Under the key lies a drop that was fetched under another choice of accounts: it must not be committed."""
 
 
 LAYOUTS = ("accounts/v1/{connection_id}/",)
@@ -72,10 +78,10 @@ class DropStore:
         self._bucket = bucket
         self._data_key = data_key
 
-    def put_once(self, connection_id: str, generation: int, packed: Packed) -> Drop:
+    def put_once(self, connection_id: str, generation: int, packed: Packed, choice: str) -> Drop:
         """Put the drop of a generation, or find the one that is there already: the first one stays.
 
-        Raises DropNotPut.
+        `choice` marks the choice of accounts it was fetched under. Raises DropNotPut and AnotherChoice.
         """
         key = drop_key(connection_id, generation)
         for tries_left in reversed(range(_TRIES_WHILE_CONTENDED)):
@@ -89,12 +95,12 @@ class DropStore:
                     ServerSideEncryption="aws:kms",
                     SSEKMSKeyId=self._data_key,
                     BucketKeyEnabled=True,
-                    Metadata=_metadata(packed),
+                    Metadata=_metadata(packed, choice),
                 )
             except ClientError as error:
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
                 if status == HTTPStatus.PRECONDITION_FAILED:
-                    return self._already_there(key)
+                    return self._already_there(key, choice)
                 if status == HTTPStatus.CONFLICT and tries_left:
                     continue
                 failure = PutFailure.UNANSWERED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else PutFailure.REFUSED
@@ -112,12 +118,14 @@ class DropStore:
             )
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _already_there(self, key: str) -> Drop:
+    def _already_there(self, key: str, choice: str) -> Drop:
         try:
             head = self._s3.head_object(Bucket=self._bucket, Key=key)
         except NOT_SERVED as error:
-            raise DropNotPut(PutFailure.REFUSED, name_of(error)) from None
+            raise DropNotPut(PutFailure.THERE, name_of(error)) from None
         metadata = head["Metadata"]
+        if metadata.get("choice") != choice:
+            raise AnotherChoice("a drop of another choice of accounts")
         return Drop(
             key=key,
             version_id=head["VersionId"],
@@ -128,7 +136,19 @@ class DropStore:
             last_refresh=metadata.get("last-refresh"),
         )
 
-    # --- erasing
+    # --- erasing, and sweeping what nobody committed
+
+    def sweep_generations(self, connection_id: str, generations: Iterable[int]) -> bool:
+        """Delete every version of the drops of these generations; True when nothing of them is left.
+
+        Raises ClientError or BotoCoreError.
+        """
+        keys = {drop_key(connection_id, generation) for generation in generations}
+        listed = self._s3.get_paginator("list_object_versions")
+        pages = (page for key in sorted(keys) for page in listed.paginate(Bucket=self._bucket, Prefix=key))
+        found = [entries for page in pages if (entries := _entries(page))]
+        gone = [self._delete(entries) for entries in found]
+        return sum(gone) == sum(len(entries) for entries in found)
 
     def contents(self, connection_id: str) -> "Contents":
         """Count everything of one connection. Raises one of `NOT_SERVED`."""
@@ -223,8 +243,9 @@ def _entries(page: Any) -> "list[ObjectIdentifierTypeDef]":
     return [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in listed]
 
 
-def _metadata(packed: Packed) -> dict[str, str]:
+def _metadata(packed: Packed, choice: str) -> dict[str, str]:
     metadata = {
+        "choice": choice,
         "sha256": packed.sha256,
         "accounts": str(packed.accounts),
         "transactions": str(packed.transactions),

@@ -30,8 +30,7 @@ from landing.domain.connection import (
     Status,
     timestamp,
 )
-from landing.domain.reasons import Reason
-from landing.domain.transitions import (
+from landing.domain.erasing import (
     claimed_for_erasing,
     ended_at_flinks,
     erased,
@@ -40,6 +39,8 @@ from landing.domain.transitions import (
     still_erasing,
     tombstoned,
 )
+from landing.domain.reasons import Reason
+from landing.domain.transitions import swept
 from landing.error_names import NOT_SERVED, name_of, place_of
 from landing.flinks.client import FlinksClient
 from landing.flinks.codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, what_to_do
@@ -82,6 +83,8 @@ class EraseEnding(StrEnum):
     DELETING = "deleting"
     UNKNOWN = "unknown"
     WOULD_DELETE = "would_delete"
+    SWEPT = "swept"
+    """It lives; what it had put and never committed is gone."""
     EARLY = "early"
     """Not due yet: delayed again for the remainder."""
     STALE = "stale"
@@ -174,11 +177,27 @@ class Eraser:
             claim = self._claim(hint, now, even_if_early=False)
         except RowChanged as refusal:
             row = refusal.row
+            if row is not None and row.status not in ERASED and row.uncommitted:
+                return self._sweep_uncommitted(row, now)
             if row is None or row.hint != hint or row.status is not Status.DELETING or row.due_at is None:
                 return EraseOutcome(hint.connection_id, EraseEnding.STALE)
             self.queue.wake(hint, row.due_at - now)
             return EraseOutcome(hint.connection_id, EraseEnding.EARLY, due_at=row.due_at)
         return self._work(claim, time_left)
+
+    def _sweep_uncommitted(self, row: Connection, now: datetime) -> EraseOutcome:
+        """Delete the drops that a living connection put and never committed, once no more of them can land."""
+        if row.sweepable_at is not None and now < row.sweepable_at:
+            self.queue.wake(row.hint, row.sweepable_at - now)
+            return EraseOutcome(row.connection_id, EraseEnding.EARLY, due_at=row.sweepable_at)
+        if not self.drops.sweep_generations(row.connection_id, row.uncommitted or ()):
+            self.queue.wake(row.hint, self.limits.backoff.last)
+            return EraseOutcome(row.connection_id, EraseEnding.EARLY, Reason.SWEEP_UNFINISHED)
+        try:
+            self.table.apply(row.connection_id, swept(row))
+        except RowChanged:  # whoever changed it knows that there is something to sweep, and has it swept
+            return EraseOutcome(row.connection_id, EraseEnding.STALE)
+        return EraseOutcome(row.connection_id, EraseEnding.SWEPT)
 
     # --- one run
 

@@ -15,20 +15,21 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from landing.domain.backoff import USUAL, Backoff
-from landing.domain.change import Transition
+from landing.domain.change import Transition, meets
 from landing.domain.connection import Action, Connection, Hint, Status
 from landing.domain.reasons import Reason
-from landing.domain.transitions import claimed, gave_up, next_generation, pending, ready, waiting
+from landing.domain.transitions import Put, claimed, gave_up, next_generation, pending, ready, taken_over, waiting
 from landing.error_names import NOT_SERVED
 from landing.flinks import account_data
 from landing.flinks.answer import Answer
 from landing.flinks.client import FlinksClient
 from landing.flinks.codes import ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
 from landing.stores.connection_table import ConnectionTable, RowChanged
-from landing.stores.drop_store import DropNotPut, DropStore, PutFailure
+from landing.stores.drop_store import AnotherChoice, DropNotPut, DropStore, PutFailure
+from landing.stores.index_key import IndexKey
 from landing.stores.login_seal import LoginSeal, Purpose
 from landing.stores.owner_tag import Ownership, OwnerTag
-from landing.stores.queues import FetchQueue
+from landing.stores.queues import EraseQueue, FetchQueue
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,13 @@ class FetchOutcome:
     correlation_id: str | None = None
 
 
+@dataclass
+class Sent:
+    """What a claim has put so far, whatever step it breaks off at."""
+
+    put: Put = Put.NONE
+
+
 @dataclass(frozen=True)
 class Step:
     """Where a claim stands: what it has learned; the login and the requestId once opened; what is to be counted."""
@@ -88,6 +96,7 @@ class Step:
     login_id: str | None = field(default=None, repr=False)
     request_id: str | None = field(default=None, repr=False)
     metrics: tuple[str, ...] = ()
+    sent: Sent = field(default_factory=Sent)
 
     def noting(self, metric: str | None) -> "Step":
         return replace(self, metrics=(*self.metrics, metric)) if metric else self
@@ -99,9 +108,12 @@ class Fetcher:
 
     table: ConnectionTable
     seal: LoginSeal
+    index: IndexKey
     flinks: FlinksClient
     drops: DropStore
     queue: FetchQueue
+    erase_queue: EraseQueue
+    """Of `delete_connection`, which sweeps what nobody committed: no fetch may delete."""
     tags: OwnerTag
     clock: Callable[[], datetime]
     limits: Limits = Limits()
@@ -112,20 +124,30 @@ class Fetcher:
         """Do what is due for `hint`, if it still is. Raises one of `NOT_SERVED` when AWS cannot serve."""
         now = self.clock()
         try:
-            claim = self.table.apply(hint.connection_id, claimed(hint, now, now + self.limits.lease))
+            claim = self._claim(hint, now)
         except RowChanged as refusal:
             return self._refused(hint, refusal.row, now)
-        return replace(self._work_on(claim), correlation_id=claim.correlation_id)
+        return replace(self._work_on(Step(claim)), correlation_id=claim.correlation_id)
 
-    def _work_on(self, claim: Connection) -> FetchOutcome:
+    def _claim(self, hint: Hint, now: datetime) -> Connection:
+        lease_until = now + self.limits.lease
         try:
-            if claim.refetch_wanted:
-                return self._hand_over(claim)
-            return self._go_on(Step(claim))
+            return self.table.apply(hint.connection_id, claimed(hint, now, lease_until))
+        except RowChanged as refusal:
+            take_over = taken_over(hint, now, lease_until)
+            if refusal.row is None or not meets(refusal.row, take_over.expects):
+                raise
+            return self.table.apply(hint.connection_id, take_over)
+
+    def _work_on(self, step: Step) -> FetchOutcome:
+        try:
+            if step.claim.refetch_wanted:
+                return self._hand_over(step)
+            return self._go_on(step)
         except RowChanged as loss:
-            return self._lost(claim, loss.row)
+            return self._lost(step, loss.row)
         except NOT_SERVED:
-            return self._give_back(claim)
+            return self._give_back(step)
 
     def _refused(self, hint: Hint, row: Connection | None, now: datetime) -> FetchOutcome:
         unfinished = (Status.PENDING, Status.WAITING, Status.FETCHING)
@@ -134,21 +156,25 @@ class Fetcher:
         self.queue.wake(row.hint, row.due_at - now)
         return FetchOutcome(hint, FetchEnding.EARLY)
 
-    def _lost(self, claim: Connection, row: Connection | None) -> FetchOutcome:
+    def _lost(self, step: Step, row: Connection | None) -> FetchOutcome:
+        claim = step.claim
         if row is not None and row.hint == claim.hint and row.refetch_wanted:
-            return self._hand_over(claim)
+            try:
+                return self._hand_over(step)
+            except RowChanged:  # an erase came between
+                return FetchOutcome(claim.hint, FetchEnding.SUPERSEDED)
         return FetchOutcome(claim.hint, FetchEnding.SUPERSEDED)
 
-    def _hand_over(self, claim: Connection) -> FetchOutcome:
-        self._write(claim, next_generation(claim, self.clock()))
-        return FetchOutcome(claim.hint, FetchEnding.NEXT_GENERATION)
+    def _hand_over(self, step: Step) -> FetchOutcome:
+        self._write(step.claim, next_generation(step.claim, self.clock(), put=step.sent.put))
+        return FetchOutcome(step.claim.hint, FetchEnding.NEXT_GENERATION)
 
-    def _give_back(self, claim: Connection) -> FetchOutcome:
+    def _give_back(self, step: Step) -> FetchOutcome:
         """AWS did not serve in the middle of a claim: let someone try later. If the table is what ails, it raises."""
         try:
-            return self._wait(Step(claim), Reason.SERVICE_UNAVAILABLE)
+            return self._wait(Step(step.claim, sent=step.sent), Reason.SERVICE_UNAVAILABLE)
         except RowChanged:
-            return FetchOutcome(claim.hint, FetchEnding.SUPERSEDED)
+            return FetchOutcome(step.claim.hint, FetchEnding.SUPERSEDED)
 
     # --- exchange, ask, drop
 
@@ -214,11 +240,16 @@ class Fetcher:
             return self._otherwise(step, ANOTHER_LOGIN, answer)
         except account_data.Incomplete:
             return self._wait(step, Reason.ACCOUNT_DATA_INCOMPLETE)
+        choice = self.index.choice_mark(claim.connection_id, claim.account_ids)
         try:
-            drop = self.drops.put_once(claim.connection_id, claim.generation, packed)
+            drop = self.drops.put_once(claim.connection_id, claim.generation, packed, choice)
         except DropNotPut as failure:
-            unanswered = failure.failure is PutFailure.UNANSWERED
-            return self._wait(step, Reason.DROP_NOT_STORED, put_unanswered=unanswered)
+            step.sent.put = _PUT[failure.failure]
+            return self._wait(step, Reason.DROP_NOT_STORED)
+        except AnotherChoice:
+            step.sent.put = Put.LANDED
+            return self._hand_over(step)
+        step.sent.put = Put.LANDED
         claim = replace(claim, owner_proven=ownership is Ownership.OURS)
         self._write(claim, ready(claim, self.clock(), drop))
         return FetchOutcome(claim.hint, FetchEnding.READY, metrics=step.metrics)
@@ -287,7 +318,6 @@ class Fetcher:
         reason: Reason,
         *,
         not_before: float | None = None,
-        put_unanswered: bool = False,
     ) -> FetchOutcome:
         claim, now = step.claim, self.clock()
         if now >= self._last_try(claim):
@@ -301,7 +331,7 @@ class Fetcher:
                 now + delay,
                 reason=reason,
                 sealed_request=self._sealed_request(step),
-                put_unanswered=put_unanswered,
+                put=step.sent.put,
             ),
         )
         self.queue.wake(row.hint, delay)
@@ -316,12 +346,17 @@ class Fetcher:
         return (claim.started_at or claim.received_at) + self.limits.retry_for
 
     def _end(self, step: Step, status: Status, reason: Reason, action: Action) -> FetchOutcome:
-        self._write(step.claim, gave_up(step.claim, self.clock(), status, reason=reason, action=action))
+        self._write(
+            step.claim, gave_up(step.claim, self.clock(), status, reason=reason, action=action, put=step.sent.put)
+        )
         return FetchOutcome(step.claim.hint, FetchEnding(status.value), reason, step.metrics)
 
     def _write(self, claim: Connection, transition: Transition) -> Connection:
         """The one write that ends a claim. Raises RowChanged when the claim was lost."""
-        return self.table.apply(claim.connection_id, transition)
+        row = self.table.apply(claim.connection_id, transition)
+        if row.uncommitted:
+            self.erase_queue.wake(row.hint, (row.sweepable_at or self.clock()) - self.clock())
+        return row
 
     def _sealed_request(self, step: Step) -> bytes | None:
         """The open session, to be kept; None when there is none. A claim that began with one never opens another."""
@@ -330,6 +365,8 @@ class Fetcher:
             return claim.sealed_request
         return self.seal.seal(step.request_id, claim.connection_id, Purpose.REQUEST)
 
+
+_PUT = {PutFailure.REFUSED: Put.NONE, PutFailure.UNANSWERED: Put.UNANSWERED, PutFailure.THERE: Put.LANDED}
 
 CLAIM_TAKES = timedelta(seconds=100)
 """The longest that one claim may run: a token, an Authorize, a data call and a PUT, each to its own deadline."""

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from landing.domain.after_post import AfterPost, after_post
 from landing.domain.connection import Connection, Status, connection_id
-from landing.domain.transitions import AfterPost, after_post, reposted
+from landing.domain.transitions import reposted
 from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.index_key import IndexKey
 from landing.stores.login_seal import LoginSeal, Purpose

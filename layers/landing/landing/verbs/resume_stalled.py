@@ -17,6 +17,10 @@ NOT_AGAIN_FOR = timedelta(minutes=3)
 """With `OVERDUE_AFTER` it makes up the schedule's period, so that the next run does not wake the same one again."""
 
 
+_FETCHED = frozenset({Status.RECEIVED, Status.FETCHING, Status.PENDING, Status.WAITING})
+"""Whose next step is a fetch; the others are erased, or have drops swept that nobody committed."""
+
+
 @dataclass(frozen=True)
 class Resumed:
     """What one run found. `oldest` is how long the most overdue connection had been due."""
@@ -56,9 +60,9 @@ def resume_stalled(
         except UnreadableRow as row:
             unreadable.append(row.connection_id)
             continue
-        queue = erase_queue if due.status is Status.DELETING else fetch_queue
+        queue = fetch_queue if due.status in _FETCHED else erase_queue
         # What waits for its time may only be claimed then; what was just received, or left behind, at once.
-        at_once = due.status in (Status.RECEIVED, Status.FETCHING)
+        at_once = due.status not in (Status.PENDING, Status.WAITING, Status.DELETING)
         queue.send(due.hint, timedelta() if at_once else NOT_AGAIN_FOR)
         woken += 1
     return Resumed(woken, oldest, complete=True, unreadable=tuple(unreadable))
