@@ -18,7 +18,10 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RECEIPTS = "receipts/v1/"
+RECEIPTS, DROPS = "receipts/v1/", "accounts/v1/"
+AT_WORK = frozenset({"received", "fetching", "pending", "waiting"})
+MARGIN = 1000
+"""More generations than a connection begins between a backup and its loss."""
 
 
 def restore(
@@ -32,7 +35,7 @@ def restore(
     remove(dynamodb, side)
     try:
         make_side_table(dynamodb, table, side, moment)
-        return copy_back(dynamodb, table, side, erased_ids(s3, bucket), dry_run=dry_run)
+        return copy_back(dynamodb, s3, table, side, bucket, dry_run=dry_run)
     finally:
         remove(dynamodb, side)
 
@@ -46,24 +49,67 @@ def make_side_table(dynamodb: Any, table: str, side: str, moment: datetime | Non
     dynamodb.get_waiter("table_exists").wait(TableName=side, WaiterConfig={"Delay": 20, "MaxAttempts": 1000})
 
 
-def copy_back(dynamodb: Any, table: str, side: str, erased: set[str], *, dry_run: bool) -> dict[str, int]:
+def copy_back(dynamodb: Any, s3: Any, table: str, side: str, bucket: str, *, dry_run: bool) -> dict[str, int]:
     """Copy from the side table what `table` lacks and what was never erased; a row that is there stays as it is."""
+    receipts = last_receipts(s3, bucket)
     fates: Counter[str] = Counter(restored=0, alreadyThere=0, erased=0)
     for row in rows(dynamodb, side):
-        if row["connectionId"]["S"] in erased or row.get("status", {}).get("S") == "deleted":
+        if was_erased(row, receipts):
             fates["erased"] += 1
-        elif is_there(dynamodb, table, row) if dry_run else not added(dynamodb, table, row):
+        elif is_there(dynamodb, table, row):
             fates["alreadyThere"] += 1
         else:
-            fates["restored"] += 1
+            restored = above_what_was_given(row, highest_key(s3, bucket, row))
+            fates["restored" if dry_run or added(dynamodb, table, restored) else "alreadyThere"] += 1
     return dict(fates)
 
 
-def erased_ids(s3: Any, bucket: str) -> set[str]:
-    """The connectionIds that a receipt names."""
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=RECEIPTS)
-    keys = (entry["Key"] for page in pages for entry in page.get("Contents", []))
-    return {key.removeprefix(RECEIPTS).removesuffix(".json") for key in keys}
+def last_receipts(s3: Any, bucket: str) -> dict[str, datetime]:
+    """When the last receipt of each connection was written, by connectionId."""
+    written: dict[str, datetime] = {}
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=RECEIPTS):
+        for entry in page.get("Versions", []):
+            connection_id = entry["Key"].removeprefix(RECEIPTS).split(".")[0]
+            written[connection_id] = max(entry["LastModified"], written.get(connection_id, entry["LastModified"]))
+    return written
+
+
+def was_erased(row: dict[str, Any], receipts: dict[str, datetime]) -> bool:
+    """Whether this life of the connection was erased: one that was posted after its receipt lives again.
+
+    Of a row that does not say when it was posted, it is believed.
+    """
+    written, received = receipts.get(row["connectionId"]["S"]), _text(row, "receivedAt")
+    lives_again = written is not None and received is not None and datetime.fromisoformat(received) > written
+    return _text(row, "status") == "deleted" or (written is not None and not lives_again)
+
+
+def _text(row: dict[str, Any], name: str) -> str | None:
+    """A row may be damaged: what is no text is None."""
+    value: str | None = row.get(name, {}).get("S")
+    return value
+
+
+def highest_key(s3: Any, bucket: str, row: dict[str, Any]) -> int:
+    """The highest generation that a drop of this connection has or had; 0 for none."""
+    prefix = f"{DROPS}{row['connectionId']['S']}/"
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+    keys = [entry["Key"] for page in pages for kind in ("Versions", "DeleteMarkers") for entry in page.get(kind, [])]
+    return max((int(key.removeprefix(prefix).split(".")[0]) for key in keys), default=0)
+
+
+def above_what_was_given(row: dict[str, Any], highest: int) -> dict[str, Any]:
+    """The row as it may go on: whatever generation comes next, none was given under that number before.
+
+    A generation that ended without a drop left no key, but consumers know its event: hence a margin.
+    """
+    given = max(highest, int(row.get("generation", {}).get("N", 0))) + MARGIN
+    goes_on = {**row, "generationsGiven": {"N": str(given)}}
+    if _text(row, "status") in AT_WORK:  # it may have ended since: begin it anew, under a number of its own
+        goes_on |= {"generation": {"N": str(given + 1)}, "status": {"S": "received"}}
+        for name in ("asked", "leaseUntil", "putOpen", "sealedRequest", "pollUntil"):
+            goes_on.pop(name, None)
+    return goes_on
 
 
 def rows(dynamodb: Any, table: str) -> "Iterator[dict[str, Any]]":

@@ -27,9 +27,9 @@ def ready(live: LiveService, **card: Any) -> tuple[str, str]:
 
 
 def receipt(live: LiveService, connection_id: str) -> Any:
-    key = f"receipts/v1/{connection_id}.json"
-    found = live.client("s3").get_object(Bucket=live.stack.outputs["DropBucket"], Key=key)
-    return json.loads(found["Body"].read())
+    s3, bucket = live.client("s3"), live.stack.outputs["DropBucket"]
+    (kept,) = s3.list_objects_v2(Bucket=bucket, Prefix=f"receipts/v1/{connection_id}.")["Contents"]
+    return json.loads(s3.get_object(Bucket=bucket, Key=kept["Key"])["Body"].read())
 
 
 def test_a_settled_connection_is_erased_everywhere_in_one_invocation(live: LiveService) -> None:
@@ -90,7 +90,7 @@ def test_a_restore_brings_back_what_was_lost_and_nobody_who_was_erased(live: Liv
     erase(live, connectionId=erased)
     dynamodb.delete_item(TableName=table, Key={"connectionId": {"S": lost}})
 
-    fates = restore.copy_back(dynamodb, table, "side", restore.erased_ids(s3, bucket), dry_run=False)
+    fates = restore.copy_back(dynamodb, s3, table, "side", bucket, dry_run=False)
     restore.remove(dynamodb, "side")
 
     assert fates["restored"] == 1

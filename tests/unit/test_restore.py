@@ -1,6 +1,7 @@
 """The restore script, on moto: what was lost comes back, what was erased does not."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -38,11 +39,25 @@ def make_table(dynamodb: Any, name: str, *items: dict[str, Any]) -> None:
 
 
 def give_receipt(s3: Any, connection_id: str) -> None:
-    s3.put_object(Bucket=BUCKET, Key=f"receipts/v1/{connection_id}.json", Body=b"{}")
+    s3.put_object(Bucket=BUCKET, Key=f"receipts/v1/{connection_id}.20260105T120000000Z.json", Body=b"{}")
 
 
-def row(connection_id: str, status: str = "ready") -> dict[str, Any]:
-    return {"connectionId": {"S": connection_id}, "status": {"S": status}, "generation": {"N": "1"}}
+def give_drop(s3: Any, connection_id: str, generation: int) -> None:
+    s3.put_object(Bucket=BUCKET, Key=f"accounts/v1/{connection_id}/{generation:06d}.json.gz", Body=b"-")
+
+
+def row(connection_id: str, status: str = "ready", received_at: str = "2026-01-05T12:00:00.000Z") -> dict[str, Any]:
+    return {
+        "connectionId": {"S": connection_id},
+        "status": {"S": status},
+        "generation": {"N": "1"},
+        "receivedAt": {"S": received_at},
+    }
+
+
+def item(dynamodb: Any, connection_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = dynamodb.get_item(TableName=TABLE, Key={"connectionId": {"S": connection_id}})["Item"]
+    return found
 
 
 def ids(dynamodb: Any) -> set[str]:
@@ -55,7 +70,7 @@ def test_lost_rows_come_back_and_erased_ones_do_not(aws: tuple[Any, Any]) -> Non
     dynamodb.put_item(TableName=TABLE, Item=row("con_there", "deleting"))
     give_receipt(s3, "con_erased")
 
-    fates = restore.copy_back(dynamodb, TABLE, SIDE, restore.erased_ids(s3, BUCKET), dry_run=False)
+    fates = restore.copy_back(dynamodb, s3, TABLE, SIDE, BUCKET, dry_run=False)
 
     there = dynamodb.get_item(TableName=TABLE, Key={"connectionId": {"S": "con_there"}})["Item"]
     assert fates == {"restored": 1, "alreadyThere": 1, "erased": 1}
@@ -64,23 +79,62 @@ def test_lost_rows_come_back_and_erased_ones_do_not(aws: tuple[Any, Any]) -> Non
 
 
 def test_a_dry_run_copies_nothing(aws: tuple[Any, Any]) -> None:
-    dynamodb, _ = aws
+    dynamodb, s3 = aws
     make_table(dynamodb, SIDE, row("con_lost"), row("con_there"))
     dynamodb.put_item(TableName=TABLE, Item=row("con_there"))
 
-    fates = restore.copy_back(dynamodb, TABLE, SIDE, set(), dry_run=True)
+    fates = restore.copy_back(dynamodb, s3, TABLE, SIDE, BUCKET, dry_run=True)
 
     assert fates == {"restored": 1, "alreadyThere": 1, "erased": 0}
     assert ids(dynamodb) == {"con_there"}
 
 
 def test_a_tombstone_is_not_brought_back(aws: tuple[Any, Any]) -> None:
-    dynamodb, _ = aws
+    dynamodb, s3 = aws
     make_table(dynamodb, SIDE, row("con_erased", "deleted"))
 
-    fates = restore.copy_back(dynamodb, TABLE, SIDE, set(), dry_run=False)
+    fates = restore.copy_back(dynamodb, s3, TABLE, SIDE, BUCKET, dry_run=False)
 
     assert (fates["erased"], ids(dynamodb)) == (1, set())
+
+
+def test_who_lives_again_after_an_erasure_is_not_counted_as_erased(aws: tuple[Any, Any]) -> None:
+    dynamodb, s3 = aws
+    give_receipt(s3, "con_again")
+    later = datetime.now(UTC) + timedelta(days=61)
+    make_table(dynamodb, SIDE, row("con_again", received_at=later.strftime("%Y-%m-%dT%H:%M:%S.000Z")))
+
+    fates = restore.copy_back(dynamodb, s3, TABLE, SIDE, BUCKET, dry_run=False)
+
+    assert (fates["restored"], ids(dynamodb)) == (1, {"con_again"})
+
+
+def test_a_restored_row_goes_on_above_every_key_in_the_bucket(aws: tuple[Any, Any]) -> None:
+    dynamodb, s3 = aws
+    make_table(dynamodb, SIDE, row("con_lost"))
+    give_drop(s3, "con_lost", 1)
+    give_drop(s3, "con_lost", 41)
+    give_drop(s3, "con_other", 3000)
+
+    restore.copy_back(dynamodb, s3, TABLE, SIDE, BUCKET, dry_run=False)
+
+    restored = item(dynamodb, "con_lost")
+    assert restored["generationsGiven"] == {"N": "1041"}
+    assert (restored["generation"], restored["status"]) == ({"N": "1"}, {"S": "ready"})
+
+
+@pytest.mark.parametrize("status", ["received", "fetching", "pending", "waiting"])
+def test_what_was_at_work_begins_anew_under_a_number_of_its_own(aws: tuple[Any, Any], status: str) -> None:
+    dynamodb, s3 = aws
+    at_work = {"leaseUntil": {"S": "2026-01-05T12:02:30.000Z"}, "sealedRequest": {"B": b"request"}}
+    make_table(dynamodb, SIDE, row("con_lost", status) | at_work)
+    give_drop(s3, "con_lost", 1)
+
+    restore.copy_back(dynamodb, s3, TABLE, SIDE, BUCKET, dry_run=False)
+
+    restored = item(dynamodb, "con_lost")
+    assert (restored["generation"], restored["status"]) == ({"N": "1002"}, {"S": "received"})
+    assert not restored.keys() & at_work.keys()
 
 
 def test_the_side_table_is_made_and_goes(aws: tuple[Any, Any]) -> None:

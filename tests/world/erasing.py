@@ -65,9 +65,14 @@ class Erasing:
         ]
 
     def receipt(self, connection_id: str) -> Any:
-        """The receipt in S3."""
-        (version,) = self.bucket.versions[f"receipts/v1/{connection_id}.json"]
-        return json.loads(version.body or b"")
+        """The receipt in S3, of the last erasure."""
+        return self.receipts(connection_id)[-1]
+
+    def receipts(self, connection_id: str) -> list[Any]:
+        """Every receipt of a connection, the newest last."""
+        keys = sorted(key for key in self.bucket.versions if key.startswith(f"receipts/v1/{connection_id}."))
+        versions = [version for key in keys for version in self.bucket.versions[key]]
+        return [json.loads(version.body or b"") for version in versions]
 
     def everything(self) -> str:
         """All that the stores hold, to be compared."""

@@ -90,6 +90,7 @@ class World:
         self._on_its_way: Callable[[], Any] = lambda: None
         self._faults: dict[tuple[str, str], deque[tuple[str, bool]]] = {}
         self._entry_faults: dict[tuple[str, str], deque[str]] = {}
+        self._late: dict[tuple[str, str], deque[float]] = {}
         self._interrupts: dict[tuple[int, str], Callable[[], None]] = {}
 
         tables = Tables(self.clock)
@@ -133,6 +134,9 @@ class World:
             self.calls.append(call)
             self._on_its_way = effect
             self._interrupt(call, "before")
+            if (lands_after := self._take(self._late, call)) is not None:
+                self._sources.append(_Landing(self, effect, self.clock.now() + timedelta(seconds=lands_after)))
+                raise ReadTimeoutError(endpoint_url=f"https://{service}.world")
             code, takes_effect = self._take(self._faults, call) or ("", True)
             answer = self._answer(effect) if takes_effect else None
             self._interrupt(call, "after_effect")
@@ -179,6 +183,10 @@ class World:
         """No fault and no death that was ordered and has not come comes any more; what is on its way still lands."""
         for ordered in (self._faults, self._entry_faults, self._late, self._interrupts):
             ordered.clear()
+
+    def answer_never(self, service: str, operation: str, lands_after: float) -> None:
+        """The next such call times out at once, and is carried out `lands_after` seconds later all the same."""
+        self._late.setdefault((service, operation), deque()).append(lands_after)
 
     def fail_entries(self, service: str, operation: str, code: str, times: int = 1) -> None:
         """The next `times` entries of a batch are answered with `code`; the others are carried out."""

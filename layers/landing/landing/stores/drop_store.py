@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
@@ -178,15 +178,15 @@ class DropStore:
                 return False
         return False
 
-    def put_receipt(self, connection_id: str, receipt: dict[str, Any]) -> None:
-        """Keep a receipt outside everything that is swept or restored; the first one stays.
+    def put_receipt(self, connection_id: str, requested_at: datetime, receipt: dict[str, Any]) -> None:
+        """Keep a receipt outside everything that is swept or restored; of one erasure the first one stays.
 
         Raises one of `NOT_SERVED`.
         """
         try:
             self._s3.put_object(
                 Bucket=self._bucket,
-                Key=receipt_key(connection_id),
+                Key=receipt_key(connection_id, requested_at),
                 Body=json.dumps(receipt, indent=1).encode(),
                 ContentType="application/json",
                 IfNoneMatch="*",
@@ -230,8 +230,9 @@ class Contents:
     uploads: int
 
 
-def receipt_key(connection_id: str) -> str:
-    return f"receipts/v1/{connection_id}.json"
+def receipt_key(connection_id: str, requested_at: datetime) -> str:
+    """A connection may live again once its tombstone has ended: each of its erasures has a receipt of its own."""
+    return f"receipts/v1/{connection_id}.{requested_at:%Y%m%dT%H%M%S}{requested_at.microsecond // 1000:03d}Z.json"
 
 
 _SWEEP_STEP = timedelta(seconds=30)

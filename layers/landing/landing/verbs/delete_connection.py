@@ -245,7 +245,7 @@ class Eraser:
                 return self._later(claim, Later(Reason.SWEEP_UNFINISHED))
             now = self.clock()
             claim = self._write(claim, forgotten(claim, now, now + self.limits.backups_for))
-        self.drops.put_receipt(claim.connection_id, receipt_of(claim))
+        self.drops.put_receipt(claim.connection_id, erasure.requested_at, receipt_of(claim))
         now = self.clock()
         row = self._write(claim, erased(claim, now, _completed(claim) + TOMBSTONE_FOR))
         ended = self._standing(row)
