@@ -385,4 +385,6 @@ def restored(rows: Iterable[Item]) -> dict[str, int]:
             )
         for row in rows:
             dynamodb.put_item(TableName="side", Item=row)
-        return restore.copy_back(dynamodb, "live", "side", set(), dry_run=False)
+        s3 = session.client("s3")
+        s3.create_bucket(Bucket="drops")
+        return restore.copy_back(dynamodb, s3, "live", "side", "drops", dry_run=False)
