@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.chaos.promises import Broken, Promises
 
 from landing import wiring
 from landing.domain.connection import ERASED, TERMINAL, Connection, Status
 from ops import restore
+from tests.chaos.promises import Broken, Promises
 from tests.world.erasing import Erasing, with_erasing
 from tests.world.service import BUCKET, TABLE, Service, running_service
 from tests.world.world import WorkerDied, World
@@ -128,7 +128,7 @@ class Walk:
 
     def erase(self) -> None:
         if row := self._any(set(Status)):
-            self.erasing.erase(row.connection_id, f"T-{len(self.log)}")
+            wiring.eraser().erase(row.connection_id, f"T-{len(self.log)}", lambda: timedelta(seconds=300))
 
     def other_tag(self) -> None:
         owner = self.random.choice(["alice", "bob"])
