@@ -245,26 +245,24 @@ def login_ids() -> Iterator[BadRequest]:
 
 def other_members() -> Iterator[BadRequest]:
     for name, value in {
-        "empty": "",
-        "65 characters": "x" * 65,
-        "a newline": "Bank\n",
-        "a tab": "Bank\tof",
-        "a NUL": f"{MARK}\0",
-        "a bell": "\a",
-        "angle brackets": f"<script>{MARK}</script>",
-        "quotes": f'"{MARK}"',
-        "a backslash": f"\\{MARK}",
-        "a dollar": "${" + MARK + "}",
-        "a direction mark": f"\u202e{MARK}",
-        "a line separator": f"{MARK}\u2028",
-        "an emoji": f"{MARK}\U0001f3e6",
-        "Cyrillic": "\u0411\u0430\u043d\u043a",
         "a number": 17,
         "a list": [MARK],
         "true": True,
         "an object": {MARK: 1},
     }.items():
         yield _post(f"an institution: {name}", _login(institution=value), ProblemType.INVALID_BODY)
+    members: dict[str, dict[str, Any]] = {
+        "another language": {"language": MARK},
+        "a region": {"language": "fr-CA"},
+        "two languages": {"language": ["en", "fr"]},
+        "half a year": {"daysOfTransactions": 180},
+        "days as a text": {"daysOfTransactions": "365"},
+        "days as Flinks has them": {"daysOfTransactions": "Days365"},
+        "days with a fraction": {"daysOfTransactions": 90.5},
+        "days that are true": {"daysOfTransactions": True},
+    }
+    for name, member in members.items():
+        yield _post(f"a login: {name}", _login(**member), ProblemType.INVALID_BODY)
     for name, chosen in {
         "a string": ACCOUNT,
         "an object": {ACCOUNT: True},
@@ -294,6 +292,19 @@ def sessions() -> Iterator[BadRequest]:
         "a word for a truth": {"selectAccounts": "true"},
         "a number for a truth": {"selectAccounts": 1},
         "null for a truth": {"selectAccounts": None},
+        "a number for an institution": {"institution": 17},
+        "a list for a name": {"customerName": [MARK]},
+        "another theme": {"theme": MARK},
+        "terms without https": {"termsUrl": f"http://{MARK}.example"},
+        "terms that run": {"termsUrl": f"javascript:alert('{MARK}')"},
+        "terms with a password": {"termsUrl": f"https://a:b@{MARK}.example"},
+        "terms without a host": {"termsUrl": "https:///terms"},
+        "terms with a blank": {"termsUrl": f"https://{MARK}.example/a b"},
+        "long terms": {"termsUrl": f"https://{MARK}.example/".ljust(513, "x")},
+        "half a year": {"daysOfTransactions": 180},
+        "days as a text": {"daysOfTransactions": "90"},
+        "a word for a WebView": {"webview": "true"},
+        "OAuth in the whole window": {"oauthWindowRedirect": True},
         "a redirect": {"redirectUrl": f"https://{MARK}.example"},
         "a tag": {"tag": MARK},
         "another owner": {"owner": MARK},
@@ -331,8 +342,11 @@ def media_types() -> Iterator[BadRequest]:
         "application/json; charset=",
         'application/json; charset="utf-8',
         "application/json; charset=utf-8; charset=utf-8",
-        "application/json; boundary=x",
-        f"application/json; {MARK}=1",
+        "application/json; boundary",
+        "application/json; =x",
+        f"application/json; a={MARK} {MARK}",
+        f"application/json; charset=utf-8; charset={MARK}",
+        f"application/json, {MARK}",
         f"{MARK}/json",
         "*/*",
     ):

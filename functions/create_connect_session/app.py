@@ -8,7 +8,7 @@ from landing.edge import web
 from landing.edge.inputs import WantedSession
 from landing.error_names import crashing_by_name
 from landing.metrics import Metric
-from landing.verbs.create_connect_session import NoSession, create_connect_session
+from landing.verbs.create_connect_session import NoSession, Options, create_connect_session
 
 logger = Logger()
 wiring.in_init(wiring.connect_page, wiring.token_mint, wiring.owner_tag)
@@ -24,8 +24,16 @@ def open_session(event: web.Event) -> web.Reply:
             flinks=wiring.token_mint(),
             tags=wiring.owner_tag(),
             clock=wiring.clock,
-            language=wanted.language,
-            select_accounts=wanted.select_accounts,
+            options=Options(
+                language=wanted.language,
+                select_accounts=wanted.select_accounts,
+                institution=wanted.institution,
+                customer_name=wanted.customer_name,
+                theme=wanted.theme,
+                terms_url=wanted.terms_url,
+                days_of_transactions=wanted.days_of_transactions,
+                webview=wanted.webview,
+            ),
         )
     except NoSession as refusal:
         raise web.unavailable(refusal.reason) from None

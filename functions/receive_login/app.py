@@ -4,6 +4,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import metrics, wiring
+from landing.domain.connection import DaysOfTransactions, Language
 from landing.edge import web
 from landing.edge.inputs import PostedLogin
 from landing.error_names import crashing_by_name
@@ -21,6 +22,8 @@ def receive_login(event: web.Event) -> web.Reply:
         owner=owner,
         login_id=posted.login_id,
         institution=posted.institution,
+        language=Language(posted.language) if posted.language else None,
+        days_of_transactions=DaysOfTransactions(posted.days_of_transactions) if posted.days_of_transactions else None,
         account_ids=tuple(posted.account_ids) if posted.account_ids else None,
         correlation_id=event["requestContext"]["requestId"],
     )

@@ -76,6 +76,13 @@ WITHIN = {
     "a type in capitals": ({"content-type": JSON.upper()}, json.dumps({"loginId": LOGIN_ID}).encode()),
     "a charset": ({"content-type": f"{JSON};charset=UTF-8"}, json.dumps({"loginId": LOGIN_ID}).encode()),
     "a charset in quotes": ({"content-type": f'{JSON} ; charset="utf-8"'}, json.dumps({"loginId": LOGIN_ID}).encode()),
+    "another name of UTF-8": ({"content-type": f"{JSON}; charset=utf8"}, json.dumps({"loginId": LOGIN_ID}).encode()),
+    "a semicolon at the end": ({"content-type": f"{JSON};"}, json.dumps({"loginId": LOGIN_ID}).encode()),
+    "a parameter of others": (
+        {"content-type": f'{JSON};odata=x; ;charset="UTF8"; b="y z"'},
+        json.dumps({"loginId": LOGIN_ID}).encode(),
+    ),
+    "a long label": ({"Content-Type": JSON}, json.dumps({"loginId": LOGIN_ID, "institution": "é" * 1000}).encode()),
     "blanks": ({"content-type": JSON}, f'\r\n\t{{ "loginId" :"{LOGIN_ID}" }}\n'.encode()),
     "escapes": ({"content-type": JSON}, json.dumps({"loginId": LOGIN_ID}).replace("I", "\\u0049").encode()),
     "nulls": ({"content-type": JSON}, f'{{"loginId":"{LOGIN_ID}","institution":null,"accountIds":null}}'.encode()),

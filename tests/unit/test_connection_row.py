@@ -6,7 +6,17 @@ from datetime import UTC, datetime
 import pytest
 
 from landing.domain.change import Absent, AllOf, AnyOf, Before, Equals, Field, Transition
-from landing.domain.connection import Action, AtFlinks, Connection, Drop, Erasure, Status, due_shard
+from landing.domain.connection import (
+    Action,
+    AtFlinks,
+    Connection,
+    DaysOfTransactions,
+    Drop,
+    Erasure,
+    Language,
+    Status,
+    due_shard,
+)
 from landing.domain.reasons import Reason
 from landing.stores.connection_row import Expressions, UnreadableRow, from_item, to_item
 
@@ -23,6 +33,8 @@ FULL = Connection(
     updated_at=NOON,
     owner="alice",
     institution="FlinksCapital",
+    language=Language.FRENCH,
+    days_of_transactions=DaysOfTransactions.DAYS_365,
     sealed_login=b"\x00sealed",
     account_ids=("b", "a"),
     refetch_wanted=True,
@@ -95,6 +107,9 @@ def test_a_row_of_a_later_release_is_read_without_what_it_alone_knows() -> None:
     [
         ("generation", {"S": "second"}),
         ("status", {"S": "asleep"}),
+        ("daysOfTransactions", {"N": "77"}),
+        ("daysOfTransactions", {"S": "90"}),
+        ("language", {"S": "de"}),
         ("updatedAt", {"S": "yesterday"}),
         ("sealedLogin", {"S": "text"}),
         ("drop", {"M": {"key": {"S": "key"}}}),

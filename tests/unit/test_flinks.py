@@ -140,7 +140,7 @@ def test_an_empty_filter_is_not_sent(flinks: FlinksClient, host: ScriptedHost) -
 
 
 def test_a_year_of_transactions_can_be_asked_for(host: ScriptedHost, keys: Keys) -> None:
-    flinks = FlinksClient(host.url, CUSTOMER, keys, days_of_transactions="Days365")
+    flinks = FlinksClient(host.url, CUSTOMER, keys, days_of_transactions=365)
 
     flinks.accounts_detail(REQUEST_ID)
 
@@ -546,9 +546,9 @@ def test_a_customer_id_that_is_no_guid_is_refused(keys: Keys, customer_id: str) 
 
 
 def test_a_depth_of_history_that_flinks_does_not_know_is_refused(keys: Keys) -> None:
-    days: Any = "Days360"
+    days: Any = 360
 
-    with pytest.raises(ValueError, match="Days90 and Days365"):
+    with pytest.raises(ValueError, match="90 days and 365"):
         FlinksClient("https://acme-api.private.fin.ag", CUSTOMER, keys, days_of_transactions=days)
 
 

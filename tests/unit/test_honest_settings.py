@@ -16,6 +16,7 @@ MAY_BE_LEFT_OUT = {"FLINKS_DEMO", "CONNECT_REDIRECT_URL"}
 
 NUMBERS = {
     *("POLL_SECONDS", "LEASE_SECONDS", "FETCH_THREADS", "ERASE_THREADS", "RESUME_AT_MOST", "REQUIRE_OWNER_TAG"),
+    "DAYS_OF_TRANSACTIONS",
 }
 """Each with a default that holds where the template says nothing."""
 

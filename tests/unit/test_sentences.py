@@ -7,7 +7,7 @@ import pytest
 
 from landing.domain.connection import Action, Status
 from landing.domain.reasons import Reason
-from landing.edge.sentences import ACTIONS, REASONS, STATES, Sentence, sentence_for
+from landing.edge.sentences import ACTIONS, FIRST, REASONS, STATES, Sentence, sentence_for
 from landing.flinks import codes
 from landing.flinks.codes import Kind, Verdict
 
@@ -60,7 +60,7 @@ def test_every_action_and_every_end_without_a_reason_has_a_sentence() -> None:
     }
 
 
-@pytest.mark.parametrize("sentence", [*REASONS.values(), *STATES.values(), *ACTIONS.values()])
+@pytest.mark.parametrize("sentence", [*REASONS.values(), *STATES.values(), *ACTIONS.values(), *FIRST.values()])
 def test_a_sentence_is_there_in_both_languages_and_does_not_speak_of_flinks(sentence: Sentence) -> None:
     assert bool(sentence.en) == bool(sentence.fr)
     assert not sentence.en or (sentence.en[0].isupper() and sentence.en.endswith("."))
@@ -73,6 +73,15 @@ def test_a_sentence_says_what_happened_and_what_to_do() -> None:
 
     assert refused.en == "Your bank no longer accepts the password you gave. Please connect again."
     assert refused.fr.endswith(" Veuillez vous reconnecter.")
+
+
+def test_where_the_bank_must_act_first_there_is_one_order_with_both_halves() -> None:
+    locked = sentence_for("action_required", Reason.BANK_LOGIN_DISABLED, Action.RECONNECT)
+    given_up = sentence_for("failed", Reason.BANK_LOGIN_DISABLED, Action.CONTACT_SUPPORT)
+
+    assert locked.en == "Your bank has locked your access. Call your bank to unlock it, then connect again."
+    assert locked.fr.endswith(" Appelez votre banque pour le débloquer, puis reconnectez-vous.")
+    assert given_up.en == "Your bank has locked your access. Please contact support."
 
 
 def test_a_reason_to_wait_reads_as_a_failure_once_the_connection_was_given_up() -> None:

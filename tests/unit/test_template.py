@@ -466,7 +466,7 @@ def test_only_listed_origins_may_call_and_sam_has_not_dropped_the_rest(deployed:
         "allowOrigins": {"Ref": "AllowedOrigins"},
         "allowMethods": ["GET", "POST"],
         "allowHeaders": ["authorization", "content-type"],
-        "exposeHeaders": ["location", "retry-after"],
+        "exposeHeaders": ["location", "retry-after", "apigw-requestid"],
         "maxAge": 600,
     }
     assert without == {"Ref": "AWS::NoValue"}

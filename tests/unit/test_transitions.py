@@ -516,7 +516,16 @@ def test_everything_is_forgotten_but_what_is_named() -> None:
     clears = forgotten(claim, NOON, NOON).clears
 
     assert {each.value for each in clears} == {
-        *("owner", "institution", "account_ids", "drop", "owner_proven", "flinks_home", "correlation_id"),
+        *("language", "days_of_transactions"),
+        *(
+            "owner",
+            "institution",
+            "account_ids",
+            "drop",
+            "owner_proven",
+            "flinks_home",
+            "correlation_id",
+        ),
         *("sealed_login", "sealed_request", "sessions", "retries", "refetch_wanted"),
         *("lease_until", "drain_until", "started_at", "poll_until"),
         *("asked", "put_open", "uncommitted", "generations_given"),

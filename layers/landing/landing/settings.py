@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from landing.domain.connection import DaysOfTransactions
 from landing.error_names import Defect
 
 type Text = Annotated[str, StringConstraints(min_length=1)]
@@ -67,7 +68,13 @@ class FlinksSettings(MintSettings):
     flinks_api_key_arn: Text
 
 
-class ConnectSettings(Settings):
+class HistorySettings(Settings):
+    """How much history is collected and asked for, where nobody chose."""
+
+    days_of_transactions: DaysOfTransactions = DaysOfTransactions.DAYS_90
+
+
+class ConnectSettings(HistorySettings):
     """`connect_redirect_url`: the landing page, where Connect shall go there. `flinks_demo`: show Flinks Capital."""
 
     flinks_connect_url: Text

@@ -137,7 +137,14 @@ def flinks() -> "FlinksClient":
     at = settings.FlinksSettings.from_environment()
     secrets = aws_clients.client("secretsmanager", _patient())
     keys = FlinksKeys(secrets, at.flinks_secret_key_arn, at.flinks_api_key_arn)
-    return FlinksClient(at.flinks_api_url, at.flinks_customer_id, keys, connections=fetch_threads())
+    days = settings.HistorySettings.from_environment().days_of_transactions
+    return FlinksClient(
+        at.flinks_api_url,
+        at.flinks_customer_id,
+        keys,
+        days_of_transactions=days,
+        connections=fetch_threads(),
+    )
 
 
 @cache
@@ -145,7 +152,12 @@ def connect_page() -> "ConnectPage":
     from landing.verbs.create_connect_session import ConnectPage
 
     connect = settings.ConnectSettings.from_environment()
-    return ConnectPage(connect.flinks_connect_url, demo=connect.flinks_demo, redirect_url=connect.connect_redirect_url)
+    return ConnectPage(
+        connect.flinks_connect_url,
+        demo=connect.flinks_demo,
+        redirect_url=connect.connect_redirect_url,
+        days_of_transactions=connect.days_of_transactions,
+    )
 
 
 @cache

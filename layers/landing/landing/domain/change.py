@@ -25,6 +25,8 @@ class Field(StrEnum):
     UPDATED_AT = "updated_at"
     OWNER = "owner"
     INSTITUTION = "institution"
+    LANGUAGE = "language"
+    DAYS_OF_TRANSACTIONS = "days_of_transactions"
     SEALED_LOGIN = "sealed_login"
     ACCOUNT_IDS = "account_ids"
     REFETCH_WANTED = "refetch_wanted"

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from landing.domain.reasons import Reason
 
@@ -75,6 +75,20 @@ class Drop:
     last_refresh: str | None = None
 
 
+class Language(StrEnum):
+    """What a person speaks with her bank: Flinks gives her another loginId in another language (flinks.md §14)."""
+
+    ENGLISH = "en"
+    FRENCH = "fr"
+
+
+class DaysOfTransactions(IntEnum):
+    """How much history Flinks collects and gives: one of two, in days."""
+
+    DAYS_90 = 90
+    DAYS_365 = 365
+
+
 class AtFlinks(StrEnum):
     """How an erasure ended at Flinks, in the words of the receipt."""
 
@@ -117,6 +131,10 @@ class Connection:
     updated_at: datetime
     owner: str | None = None
     institution: str | None = None
+    language: Language | None = None
+    """Of the Connect session that gave the login, as far as it is known."""
+    days_of_transactions: DaysOfTransactions | None = None
+    """As was asked for; None: the deployment's."""
     sealed_login: bytes | None = None
     account_ids: tuple[str, ...] | None = None
     refetch_wanted: bool = False

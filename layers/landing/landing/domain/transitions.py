@@ -31,8 +31,10 @@ from landing.domain.connection import (
     TERMINAL,
     Action,
     Connection,
+    DaysOfTransactions,
     Drop,
     Hint,
+    Language,
     Status,
 )
 from landing.domain.reasons import Reason
@@ -78,6 +80,8 @@ def reposted(
     account_ids: tuple[str, ...] | None,
     institution: str | None,
     correlation_id: str | None,
+    language: Language | None = None,
+    days_of_transactions: DaysOfTransactions | None = None,
 ) -> Transition:
     """Do what a repeated POST asks for, as `after_post` has said."""
     sets: dict[Field, Any] = {Field.UPDATED_AT: now}
@@ -87,11 +91,12 @@ def reposted(
     if what is AfterPost.STORE_ACCOUNTS_FOR_NEXT:
         sets |= {Field.REFETCH_WANTED: True}
     if what is AfterPost.NEXT_GENERATION:
-        sets |= _next(row, now) | _if_given({Field.INSTITUTION: institution})
+        sets |= _next(row, now) | _if_given({Field.INSTITUTION: institution, Field.LANGUAGE: language})
         clears = _LEFT_BEHIND
     if what in (AfterPost.STORE_ACCOUNTS_FOR_NEXT, AfterPost.NEXT_GENERATION):
         sets |= _if_given({Field.CORRELATION_ID: correlation_id})
-    return Transition(_unchanged(row), sets | _if_given({Field.ACCOUNT_IDS: account_ids}), clears)
+    chosen = _if_given({Field.ACCOUNT_IDS: account_ids, Field.DAYS_OF_TRANSACTIONS: days_of_transactions})
+    return Transition(_unchanged(row), sets | chosen, clears)
 
 
 def refetched(row: Connection, now: datetime, correlation_id: str) -> Transition:

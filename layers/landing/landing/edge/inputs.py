@@ -1,7 +1,9 @@
 """What ids and members look like, in requests and in orders alike: one pattern each; what is wrong is never quoted."""
 
 import re
+import unicodedata
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
@@ -10,8 +12,8 @@ from landing.domain.connection import CONNECTION_ID
 
 LONGEST_OWNER = 256
 MOST_ACCOUNTS = 100
-INSTITUTION = r"^[A-Za-z0-9\u00c0-\u024f\u0300-\u036f .,:;!#*@&'\u2019()/_+\u2013-]{1,64}$"
-"""Latin letters with all their accents; no class such as \\w, which means more in each edition of Unicode."""
+LONGEST_LABEL = 64
+LONGEST_URL = 512
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -51,12 +53,34 @@ def _owner(value: str) -> str:
     return value
 
 
+def _label(value: str | None) -> str | None:
+    """A text to be shown again, as far as it can be kept: a label is never a reason to refuse.
+
+    Without what cannot be seen or could be markup; in one line; cut. None if nothing is left, if a program wrote that
+    it had no value, or if there is an id in it, which would be kept in clear.
+    """
+    seen = (" " if each.isspace() else each for each in unicodedata.normalize("NFC", value or ""))
+    kept = "".join(each for each in seen if unicodedata.category(each)[0] != "C" and each not in "<>")
+    label = " ".join(kept.split())[:LONGEST_LABEL].rstrip()
+    is_nothing = label.lower() in ("", "undefined", "null")
+    return None if is_nothing or _GUID.search(kept.lower()) else label
+
+
+def _https(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme != "https" or not url.hostname or url.username is not None or not value.isascii():
+        raise ValueError("must be an https URL")
+    return value
+
+
 def _all_different(values: list[str]) -> list[str]:
     if len(set(values)) != len(values):
         raise ValueError("must not name an account twice")
     return values
 
 
+type Label = Annotated[str | None, AfterValidator(_label)]
+type HttpsUrl = Annotated[str, StringConstraints(max_length=LONGEST_URL, pattern=r"^[!-~]+$"), AfterValidator(_https)]
 type Guid = Annotated[str, AfterValidator(_canonical_guid)]
 type ConnectionId = Annotated[str, StringConstraints(pattern=f"^{CONNECTION_ID}$")]
 type Owner = Annotated[str, AfterValidator(_owner)]
@@ -74,7 +98,9 @@ class PostedLogin(Body):
     """What the browser sends after Flinks Connect."""
 
     login_id: Guid = Field(repr=False)
-    institution: Annotated[str, StringConstraints(pattern=INSTITUTION)] | None = None
+    institution: Label = None
+    language: Literal["en", "fr"] | None = None
+    days_of_transactions: Literal[90, 365] | None = None
     account_ids: (
         Annotated[list[Guid], Field(min_length=1, max_length=MOST_ACCOUNTS), AfterValidator(_all_different)] | None
     ) = None
@@ -85,6 +111,12 @@ class WantedSession(Body):
 
     language: Literal["en", "fr"] = "en"
     select_accounts: bool = False
+    institution: Label = None
+    customer_name: Label = None
+    theme: Literal["light", "dark"] | None = None
+    terms_url: HttpsUrl | None = None
+    days_of_transactions: Literal[90, 365] | None = None
+    webview: bool = False
 
 
 def parsed[M: Body](given: Any, model: type[M], *, as_: Literal["body", "order"]) -> M:

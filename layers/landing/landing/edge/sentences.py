@@ -47,12 +47,12 @@ REASONS = {
         "Votre banque ne montre aucune opération pour les comptes que vous avez choisis.",
     ),
     Reason.BANK_LOGIN_DISABLED: Sentence(
-        "Your bank has locked your access and must unlock it first.",
-        "Votre banque a bloqué votre accès et doit d’abord le débloquer.",
+        "Your bank has locked your access.",
+        "Votre banque a bloqué votre accès.",
     ),
     Reason.BANK_NEEDS_ATTENTION: Sentence(
-        "Your bank first wants you to sign in on its own site and do what it asks there.",
-        "Votre banque veut d’abord que vous vous identifiiez sur son propre site et fassiez ce qui y est demandé.",
+        "Your bank wants something from you on its own site.",
+        "Votre banque vous demande quelque chose sur son propre site.",
     ),
     Reason.BANK_PASSWORD_REFUSED: Sentence(
         "Your bank no longer accepts the password you gave.",
@@ -92,11 +92,23 @@ ACTIONS = {
 }
 """By action: what to do."""
 
+FIRST = {
+    Reason.BANK_LOGIN_DISABLED: Sentence(
+        "Call your bank to unlock it, then connect again.",
+        "Appelez votre banque pour le débloquer, puis reconnectez-vous.",
+    ),
+    Reason.BANK_NEEDS_ATTENTION: Sentence(
+        "Sign in there, do what it asks, then connect again.",
+        "Identifiez-vous là, faites ce qui est demandé, puis reconnectez-vous.",
+    ),
+}
+"""By reason: the whole order, where to connect again is only the second half of it."""
+
 
 def sentence_for(public_status: str, reason: Reason | None, action: Action) -> Sentence:
     """What happened, and what to do about it. After giving up, a reason to wait reads as a failure."""
     happened = STATES.get(public_status, FAILED) if reason is None else REASONS.get(reason, FAILED)
     if happened in (SLOW, BANK_DOWN) and public_status != "processing":
         happened = FAILED
-    what_to_do = ACTIONS[action]
+    what_to_do = FIRST.get(reason, ACTIONS[action]) if reason and action is Action.RECONNECT else ACTIONS[action]
     return Sentence(f"{happened.en} {what_to_do.en}".rstrip(), f"{happened.fr} {what_to_do.fr}".rstrip())

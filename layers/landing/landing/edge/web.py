@@ -117,13 +117,24 @@ def owner(event: Event) -> str:
 
 def body[M: Body](event: Event, model: type[M]) -> M:
     """The JSON body as `model`. Raises Problem 400, 413, 415 or 422."""
-    media_type = event["headers"].get("content-type", "").strip()
-    if not re.fullmatch(r'application/json(\s*;\s*charset=(utf-8|"utf-8"))?', media_type, re.IGNORECASE):
+    if not _is_json(event["headers"].get("content-type", "")):
         raise Problem(ProblemType.NOT_JSON, "Send the header `Content-Type: application/json`.")
     try:
         return parsed(_parse(_raw_body(event)), model, as_="body")
     except NotAsDescribed as refusal:
         raise Problem(ProblemType.INVALID_BODY, refusal.detail) from None
+
+
+_PARAMETER = re.compile(r"""\s*([\w!#$%&'*+.^`|~-]+)=("[^"\\]*"|[\w!#$%&'*+.^`|~-]+)\s*""", re.ASCII)
+
+
+def _is_json(content_type: str) -> bool:
+    """Whether a body of this type can only be JSON in UTF-8. Parameters that say nothing else are passed over."""
+    media_type, *more = content_type.split(";")
+    parameters = [_PARAMETER.fullmatch(each) for each in more if each.strip()]
+    charsets = [each[2].strip('"').lower() for each in parameters if each and each[1].lower() == "charset"]
+    is_plain = all(parameters) and charsets in ([], ["utf-8"], ["utf8"])
+    return media_type.strip().lower() == "application/json" and is_plain
 
 
 def connection_id(event: Event) -> str:
@@ -192,6 +203,9 @@ def shown(connection: Connection) -> dict[str, Any]:
         "action": action.value,
         "message": {"en": sentence.en, "fr": sentence.fr},
         "institution": connection.institution,
+        "language": connection.language,
+        "daysOfTransactions": connection.days_of_transactions,
+        "accounts": connection.drop.accounts if connection.drop else None,
         "receivedAt": timestamp(connection.received_at),
         "updatedAt": timestamp(connection.updated_at),
     }

@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from landing.flinks.answer import DATA_CALLS, GUID, HEADER_VALUE, Answer, Call, Received, received
@@ -136,7 +136,7 @@ class FlinksClient(TokenMint):
         customer_id: str,
         credentials: Credentials,
         *,
-        days_of_transactions: Literal["Days90", "Days365"] = "Days90",
+        days_of_transactions: int = 90,
         deadlines: Mapping[Call, float] = DEADLINES,
         max_bytes: int = MAX_BYTES,
         connections: int = 32,
@@ -145,10 +145,8 @@ class FlinksClient(TokenMint):
         super().__init__(
             api_url, customer_id, credentials, deadlines=deadlines, max_bytes=max_bytes, connections=connections
         )
-        if days_of_transactions not in {"Days90", "Days365"}:
-            raise ValueError("Flinks knows Days90 and Days365")
         self._credentials = credentials
-        self._days_of_transactions = days_of_transactions
+        self._days_of_transactions = _days(days_of_transactions)
 
     def exchange(self, login_id: str, may_ask_again: MayAskAgain = _always) -> Answer:
         """A fresh authorize token, then `authorize` with it. Without a token, the answer that had none."""
@@ -166,15 +164,19 @@ class FlinksClient(TokenMint):
         return self._ask("POST", Call.AUTHORIZE, ("flinks-auth-key", token), body)
 
     def accounts_detail(
-        self, request_id: str, accounts_filter: Sequence[str] | None = None, may_ask_again: MayAskAgain = _always
+        self,
+        request_id: str,
+        accounts_filter: Sequence[str] | None = None,
+        may_ask_again: MayAskAgain = _always,
+        days_of_transactions: int | None = None,
     ) -> Answer:
-        """Ask for the data. No filter, or an empty one, means every account."""
+        """Ask for the data. No filter, or an empty one, means every account; without days, this client's own."""
         body: JsonObject = {
             "RequestId": _guid(request_id, "requestId"),
             "WithAccountIdentity": True,
             "WithKYC": True,
             "WithTransactions": True,
-            "DaysOfTransactions": self._days_of_transactions,
+            "DaysOfTransactions": _days(days_of_transactions) if days_of_transactions else self._days_of_transactions,
         }
         if accounts_filter:
             body["AccountsFilter"] = list(accounts_filter)
@@ -250,6 +252,12 @@ def _seconds(retry_after: str | None) -> float | None:
         except (ValueError, TypeError, OverflowError):  # TypeError: a date without a zone
             return None
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+def _days(count: int) -> str:
+    if count not in (90, 365):
+        raise ValueError("Flinks knows 90 days and 365")
+    return f"Days{count}"
 
 
 def _guid(text: Any, name: str) -> str:

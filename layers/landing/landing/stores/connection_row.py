@@ -180,8 +180,8 @@ def _decoded(kind: Any, plain: Any) -> Any:
         return bytes(_expect(plain, Binary).value)  # type: ignore[attr-defined]  # not in the stubs
     if get_origin(kind) is tuple:
         return tuple(_decoded(get_args(kind)[0], member) for member in _expect(plain, list))
-    if kind is int:
-        return _whole(plain)
+    if issubclass(kind, int) and kind is not bool:
+        return kind(_whole(plain))
     return kind(_expect(plain, bool if kind is bool else str))
 
 

@@ -1,5 +1,6 @@
 """A Flinks Connect session: the iframe's URL, with an authorize token for one page view and a tag for its owner."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from landing.flinks.client import TokenMint
 from landing.flinks.codes import what_to_do
 from landing.stores.owner_tag import OwnerTag
 
+_INSTITUTION_CODE = re.compile(r"[A-Za-z0-9]{1,64}")
 VALID_FOR = timedelta(minutes=15)
 """Flinks says 30 minutes in one place and 15 in another (flinks.md §4): the shorter one is true in both."""
 
@@ -38,6 +40,24 @@ class ConnectPage:
     url: str
     demo: bool = False
     redirect_url: str = ""
+    days_of_transactions: int = 90
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a page may choose for its session. What is None is the deployment's choice, or Connect's own."""
+
+    language: Literal["en", "fr"] = "en"
+    select_accounts: bool = False
+    institution: str | None = None
+    """Connect goes straight to this bank, if it is a code of Flinks' (RBC); of a mere name it lets her choose."""
+    customer_name: str | None = None
+    """Of the app: who asks for the data, in Connect's own consent."""
+    theme: Literal["light", "dark"] | None = None
+    terms_url: str | None = None
+    days_of_transactions: int | None = None
+    webview: bool = False
+    """Connect is a WebView's own page: it says its events to the native app."""
 
 
 def create_connect_session(
@@ -47,8 +67,7 @@ def create_connect_session(
     flinks: TokenMint,
     tags: OwnerTag,
     clock: Callable[[], datetime],
-    language: Literal["en", "fr"] = "en",
-    select_accounts: bool = False,
+    options: Options = Options(),
 ) -> ConnectSession:
     """Open a session for `owner`. Raises NoSession, and one of `NOT_SERVED` when AWS cannot serve."""
     answer = flinks.generate_authorize_token()
@@ -58,12 +77,26 @@ def create_connect_session(
     parameters = {
         "authorizeToken": answer.token,
         "tag": tags.sign(owner, expires_at),
-        "language": language,
+        "language": options.language,
+        "daysOfTransactions": f"Days{options.days_of_transactions or page.days_of_transactions}",
         # With a page to go to, Connect goes there in its own frame; without one it only says REDIRECT.
         **(
             {"redirectUrl": page.redirect_url, "innerRedirect": "true"} if page.redirect_url else {"jsRedirect": "true"}
         ),
         **({"demo": "true"} if page.demo else {}),
-        **({"accountSelectorEnable": "true", "accountSelectorMultiple": "true"} if select_accounts else {}),
+        **({"accountSelectorEnable": "true", "accountSelectorMultiple": "true"} if options.select_accounts else {}),
+        **{name: value for name, value in _look(options).items() if value is not None},
     }
-    return ConnectSession(f"{page.url}?{urlencode(parameters)}", expires_at)
+    straight_to = options.institution or ""
+    place = f"Credential/{straight_to}/" if _INSTITUTION_CODE.fullmatch(straight_to) else ""
+    url = f"{page.url.rstrip('/')}/{place}" if place else page.url
+    return ConnectSession(f"{url}?{urlencode(parameters)}", expires_at)
+
+
+def _look(options: Options) -> dict[str, str | None]:
+    return {
+        "customerName": options.customer_name,
+        "theme": options.theme,
+        "termsUrl": options.terms_url,
+        "webview": "true" if options.webview else None,
+    }

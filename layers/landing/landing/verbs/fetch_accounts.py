@@ -211,7 +211,9 @@ class Fetcher:
         if claim.poll_until is not None and not session_is_new:
             answer = self.flinks.accounts_detail_async(request_id, self._may_ask_again(claim))
         else:
-            answer = self.flinks.accounts_detail(request_id, claim.account_ids, self._may_ask_again(claim))
+            answer = self.flinks.accounts_detail(
+                request_id, claim.account_ids, self._may_ask_again(claim), claim.days_of_transactions
+            )
         with closing(answer):
             verdict = what_to_do(answer)
             step = step.noting(verdict.metric)

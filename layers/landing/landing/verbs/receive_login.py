@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from landing.domain.after_post import AfterPost, after_post
-from landing.domain.connection import Connection, Status, connection_id
+from landing.domain.connection import Connection, DaysOfTransactions, Language, Status, connection_id
 from landing.domain.transitions import reposted
 from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.index_key import IndexKey
@@ -21,6 +21,8 @@ class NewLogin:
     owner: str
     login_id: str = field(repr=False)
     institution: str | None = None
+    language: Language | None = None
+    days_of_transactions: DaysOfTransactions | None = None
     account_ids: tuple[str, ...] | None = None
     correlation_id: str | None = None
 
@@ -61,6 +63,8 @@ def _add(
         login_ref=login_ref,
         owner=login.owner,
         institution=login.institution,
+        language=login.language,
+        days_of_transactions=login.days_of_transactions,
         sealed_login=seal.seal(login.login_id, id_, Purpose.LOGIN),
         account_ids=login.account_ids,
         status=Status.RECEIVED,
@@ -77,7 +81,7 @@ def _add(
 
 
 def _repost(row: Connection, login: NewLogin, *, table: ConnectionTable, now: datetime) -> Connection:
-    what = after_post(row, login.account_ids, now)
+    what = after_post(row, login.account_ids, now, login.days_of_transactions)
     if what is AfterPost.REFUSE:
         raise ConnectionErased("the connection was erased")
     if what is AfterPost.NOTHING:
@@ -89,5 +93,7 @@ def _repost(row: Connection, login: NewLogin, *, table: ConnectionTable, now: da
         account_ids=login.account_ids,
         institution=login.institution,
         correlation_id=login.correlation_id,
+        language=login.language,
+        days_of_transactions=login.days_of_transactions,
     )
     return table.apply(row.connection_id, transition)
