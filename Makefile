@@ -54,8 +54,16 @@ $(VENVS)/%/.installed: requirements/%.txt layers/landing/requirements.txt $(VENV
 
 $(foreach e,stack lambda,$(VENVS)/$(e)/.installed): | linux
 
+# The React that one example is tested with; where there is no npm, its test says that it was skipped.
+$(VENVS)/react/.installed: tests/browser/react/package-lock.json
+	$(call say,== setup: react)
+	@mkdir -p $(VENVS)/react && cp tests/browser/react/package.json $< $(VENVS)/react/
+	@if command -v npm >/dev/null; then npm ci --prefix $(VENVS)/react --ignore-scripts --no-audit --no-fund --silent; \
+	  else echo "npm is missing: the React example will not be tested" >&2; fi
+	@touch $@
+
 .PHONY: setup
-setup: $(foreach e,stack lambda sam ops test,$(VENVS)/$(e)/.installed) ## install every environment from its hashed requirements
+setup: $(foreach e,stack lambda sam ops test react,$(VENVS)/$(e)/.installed) ## install every environment from its hashed requirements
 
 STACK_ENVIRONMENTS := $(foreach e,stack lambda sam,$(VENVS)/$(e)/.installed)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -109,7 +110,7 @@ class Stack:
         return {
             "JwtIssuer": self.issuer.url,
             "JwtAudience": AUDIENCE,
-            "AllowedOrigins": self.page.origin,
+            "AllowedOrigins": ",".join([self.page.origin, *more_origins()]),
             "FlinksApiUrl": self.flinks.url,
             "FlinksCustomerId": self.flinks.customer_id,
             "FlinksConnectUrl": self.flinks.connect_url or "",
@@ -173,6 +174,14 @@ class Stack:
 
 def environment_python(name: str) -> Path:
     return ROOT / ".venvs" / name / "bin" / "python"
+
+
+def more_origins() -> list[str]:
+    """Whose pages may call the API too; the template says the same of what an origin is."""
+    origins = [each.strip() for each in os.environ.get("ALLOWED_ORIGINS", "").split(",") if each.strip()]
+    if not all(re.fullmatch(r"https://[^\s/*]+|http://(localhost|127\.0\.0\.1)(:\d{1,5})?", each) for each in origins):
+        raise SystemExit("ALLOWED_ORIGINS takes origins such as http://localhost:8000, separated by commas.")
+    return origins
 
 
 def _needed(name: str) -> str:

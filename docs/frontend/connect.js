@@ -41,9 +41,10 @@ function readLogin(said, chosen) {
   const values = (name) => sources.map((pairs) =>
     pairs.flatMap(([each, value]) => (plain(each) === name ? [value] : [])));
   const label = values("institution").flat().find((each) => typeof each === "string" && each);
+  const kept = [...(label ?? "").replace(/\p{Surrogate}|\ufffd/gu, "")].slice(0, LONGEST_LABEL).join(""); // else: 400
   return {
     loginId: values("loginid").flatMap(idsIn).find((each) => GUID.test(each)),
-    institution: label && [...label].slice(0, LONGEST_LABEL).join(""),
+    institution: kept || undefined,
     accountIds: [...values("accountid"), chosen].map(idsIn).find((ids) => ids.length),
   };
 }
@@ -101,11 +102,12 @@ export class Connect {
   /** Lets the person connect. `session` is what POST /connect-sessions takes, or `{reconnect: connection}`. */
   open = (session) => this.#try(() => {
     const usual = this.#options.session;
-    if (!session || session instanceof Event) return this.#openSession(usual, SESSIONS); // onclick = connect.open
+    const isEvent = typeof session?.preventDefault === "function"; // onclick = connect.open, a browser's or React's
+    if (!session || isEvent) return this.#openSession(usual, SESSIONS);
     const { reconnect, ...wanted } = session;
     if (!reconnect) return this.#openSession(wanted, SESSIONS);
-    const { language, institution } = reconnect; // null where they are not known
-    const same = Object.entries({ language, institution }).filter(([, value]) => value);
+    const { language, institution, daysOfTransactions } = reconnect; // null where they are not known
+    const same = Object.entries({ language, institution, daysOfTransactions }).filter(([, value]) => value);
     return this.#openSession({ ...usual, ...wanted, ...Object.fromEntries(same) }, SESSIONS);
   });
 
@@ -140,6 +142,7 @@ export class Connect {
     const { connectUrl } = (await this.#ask("POST", "/connect-sessions", session, walk)).body;
     const frame = Object.assign(document.createElement("iframe"), { src: connectUrl, title: "Flinks Connect" });
     frame.setAttribute("sandbox", SANDBOX);
+    const kept = { language: session.language, daysOfTransactions: session.daysOfTransactions };
     let chosen; // accounts
     const hear = ({ origin, source, data }) => {
       const said = origin === new URL(connectUrl).origin && source === frame.contentWindow ? read(data) : {};
@@ -148,7 +151,7 @@ export class Connect {
       const login = said.step === "REDIRECT" ? readLogin(said, chosen) : undefined;
       if (login && !login.loginId) return; // Connect goes on
       if (["REDIRECT", "TOKEN_INVALID", "COMPONENT_CLOSE_SESSION"].includes(said.step)) this.cancel(); // heard once
-      if (login) this.#post(keep(login, this)); // before anyone is told, who may close this
+      if (login) this.#post(keep({ ...login, ...kept }, this)); // before anyone is told, who may close this
       this.#say("connect:step", { step });
       if (said.step === "ACCOUNT_SELECTED") chosen = readLogin(said, chosen).accountIds;
       if (said.step === "COMPONENT_CLOSE_SESSION") this.#say("connect:closed");
@@ -221,21 +224,22 @@ export class Connect {
     const soon = AbortSignal.any([AbortSignal.timeout(LONGEST_WAIT * 1000), ...(signal ? [signal] : [])]);
     const late = new Promise((_, reject) => soon.addEventListener("abort", () => reject(soon.reason)));
     const token = await Promise.race([late, (async () => this.#options.getToken())()]).catch(() => undefined);
-    if (!/^[\x21-\x7e]+$/.test(token ?? "")) return unanswered("no-token");
+    if (!/^[\x21-\x7e]+$/.test(token ?? "")) return unanswered(navigator.onLine ? "no-token" : "offline");
     const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
     const request = { method, headers, body: JSON.stringify(content), signal: soon, keepalive: true };
     const answer = await fetch(this.#options.apiUrl + path, request).catch((error) => error);
-    if (answer instanceof TypeError) return unanswered(await this.#silence(soon));
+    if (answer instanceof TypeError) return unanswered(await this.#silence(headers, soon));
     const body = answer instanceof Response ? await answer.json().catch(() => undefined) : undefined;
     if (!body && (answer.ok ?? true)) return unanswered("unreachable");
     return { status: answer.status, pause: Number(answer.headers.get("Retry-After")) || 0, body: body ?? {} };
   }
 
-  /** Why a browser would not show an answer: whoever answers a request that needs no permission refused ours. */
-  async #silence(signal) {
+  /** Why a browser shows no answer: an API that answers only where nothing can be read refuses our origin. */
+  async #silence(headers, signal) {
     if (!navigator.onLine) return "offline";
-    const reached = await fetch(this.#options.apiUrl, { mode: "no-cors", signal }).then(() => true, () => false);
-    return reached ? "origin-refused" : "unreachable";
+    const url = `${this.#options.apiUrl}/connections?limit=1`;
+    const answers = (request) => fetch(url, { ...request, signal }).then(() => true, () => false);
+    return !(await answers({ headers })) && (await answers({ mode: "no-cors" })) ? "origin-refused" : "unreachable";
   }
 
   #say = (name, detail) => this.#element.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));

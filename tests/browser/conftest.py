@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.visitor import Meet, Visitor
 from tests.live_service import LiveService
@@ -19,10 +19,12 @@ STAY_AT_HOME = [
     "--disable-domain-reliability",
     "--disable-sync",
     "--no-pings",
+    "--disable-features=LocalNetworkAccessChecks",  # a page that a test makes up seems to come from elsewhere
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
 
 
+ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -37,6 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=STAY_AT_HOME)
         yield chromium

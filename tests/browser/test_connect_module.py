@@ -34,7 +34,7 @@ def test_only_connects_own_window_at_its_own_origin_is_heard(meet: Meet, live: L
     say(frame, redirect(login_id := a_login()))
 
     visitor.waits(tab, visitor.posted, "a POST")
-    assert visitor.posted() == [{"loginId": login_id, "institution": "FlinksCapital"}]
+    assert visitor.posted() == [{"loginId": login_id, "institution": "FlinksCapital", "language": "en"}]
     assert [each["step"] for each in visitor.heard(tab, "connect:step")].count("REDIRECT") == 1
 
 
@@ -64,7 +64,7 @@ def test_every_documented_form_of_a_redirect_is_understood_and_posted_once(meet:
         iframe_of(tab).evaluate("(all) => all.forEach((each) => parent.postMessage(each, '*'))", messages)
         visitor.sees(tab, "ready")
 
-    assert visitor.posted() == [{"loginId": one} | expected for _, expected in forms]
+    assert visitor.posted() == [{"loginId": one, "language": "en"} | expected for _, expected in forms]
 
 
 def test_what_is_no_event_of_connect_is_passed_over(meet: Meet) -> None:
@@ -204,6 +204,27 @@ def test_a_busy_service_is_not_asked_again_before_it_said(meet: Meet) -> None:
 
     visitor.waits(tab, lambda: len(visitor.posted()) == 2, "the second try")
     assert early == 1
+
+
+def test_it_can_be_imported_where_there_is_no_document(meet: Meet) -> None:
+    visitor = meet()
+    visitor.context.route(
+        "**/worker.js",
+        lambda route: route.fulfill(
+            body="import * as all from './connect.js'; postMessage(Object.keys(all));", content_type="text/javascript"
+        ),
+    )
+    tab = visitor.arrive()
+
+    exported = tab.evaluate(
+        """new Promise((give, fail) => {
+            const worker = new Worker("worker.js", { type: "module" });
+            worker.onmessage = ({ data }) => give(data);
+            worker.onerror = ({ message }) => fail(message);
+        })"""
+    )
+
+    assert exported == ["Connect", "VERSION"]
 
 
 def places_of(login_id: str, visitor: Visitor, tab: Page) -> list[str]:

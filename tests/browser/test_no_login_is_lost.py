@@ -233,7 +233,7 @@ def test_a_redirect_without_a_login_is_not_the_end_of_connect(meet: Meet) -> Non
     visitor.waits_for_posts(tab, 1)
 
     assert before == []
-    assert visitor.posted() == [{"loginId": login_id}]
+    assert visitor.posted() == [{"loginId": login_id, "language": "en"}]
     expect(tab.locator("iframe")).to_have_count(0)
 
 
@@ -256,7 +256,7 @@ def test_a_click_opens_connect_though_the_handler_is_given_an_event(meet: Meet) 
     visitor = meet()
     visitor.runs("document.getElementById('act').onclick = make({ session: { language: 'fr' } }).open;")
     tab = visitor.arrive()
-    tab.evaluate("document.getElementById('act').textContent = 'Go'")
+    tab.evaluate("Object.assign(document.getElementById('act'), { textContent: 'Go', hidden: false })")
 
     tab.locator("#act").click()
     iframe_of(tab)
@@ -271,17 +271,17 @@ def test_one_who_is_offline_is_told_so_at_once_and_goes_on_once_online(meet: Mee
     tab = visitor.arrive()
     tab.evaluate("connect.open()")
     frame = iframe_of(tab)
+    visitor.context.unroute("**/token?*")  # the network that gives her token is gone as well
     visitor.context.set_offline(True)
 
     say(frame, redirect(login_id))
     visitor.waits_to_hear(tab, "connect:error")
-    tried = len(visitor.posted())
     visitor.context.set_offline(False)
     visitor.waits_to_hear(tab, "connection:ready")
 
     (error,) = visitor.heard(tab, "connect:error")
     assert error["problem"] == {"type": "urn:flinks-landing:problem:offline", "status": 0}
-    assert tried == 1
+    assert [each["loginId"] for each in visitor.posted()] == [login_id]
 
 
 def test_a_refused_origin_is_told_apart_from_a_service_that_is_away(meet: Meet) -> None:
@@ -320,6 +320,53 @@ def test_a_slash_at_the_end_of_the_apis_address_does_no_harm(meet: Meet) -> None
     tab = visitor.arrive()
 
     assert tab.evaluate("found") == []
+
+
+def test_a_label_that_no_json_may_hold_does_not_refuse_a_login(meet: Meet) -> None:
+    visitor = meet()
+    _, login_id = visitor.login()
+    visitor.runs("")
+    tab = visitor.arrive()
+    tab.evaluate("connect.open()")
+
+    label = "'\\ud800Caisse\\ufffd' + 'e'.repeat(10_000)"
+    iframe_of(tab).evaluate(
+        f"(loginId) => parent.postMessage({{ step: 'REDIRECT', loginId, institution: {label} }}, '*')", login_id
+    )
+    visitor.waits_to_hear(tab, "connection:ready")
+
+    (ready,) = visitor.heard(tab, "connection:ready")
+    assert ready["institution"] == "Caisse".ljust(64, "e")
+
+
+def test_a_reconnect_goes_straight_to_its_bank_in_its_own_language(meet: Meet) -> None:
+    visitor = meet()
+    username, login_id = visitor.login()
+    visitor.live.post(login_id, visitor.name, institution="FlinksCapital", language="en", daysOfTransactions=365)
+    visitor.runs("window.usual = make({ session: { language: 'fr', selectAccounts: true } });")
+    tab = visitor.arrive()
+
+    tab.evaluate("connect.resume().then(([reconnect]) => usual.open({ reconnect, theme: 'dark' }))")
+    inside = tab.frame_locator("#connect iframe")
+    inside.get_by_role("button", name="I agree").click()
+    inside.get_by_label("Username").fill(username)
+    inside.get_by_label("Password").fill("Everyday")
+    inside.get_by_role("button", name="Sign in").click()
+    inside.get_by_label("Savings CAD").check()
+    inside.get_by_role("button", name="Continue").click()
+    visitor.waits_for_posts(tab, 1)
+
+    (posted,) = visitor.posted()
+    assert visitor.posted("/connect-sessions") == [
+        {
+            "language": "en",
+            "selectAccounts": True,
+            "theme": "dark",
+            "institution": "FlinksCapital",
+            "daysOfTransactions": 365,
+        }
+    ]
+    assert (posted["loginId"], posted["language"], posted["daysOfTransactions"]) == (login_id, "en", 365)
 
 
 def places_in_history(tab: Page, *secrets: str) -> list[str]:

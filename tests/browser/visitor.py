@@ -19,7 +19,7 @@ const room = document.getElementById("connect");
 window.make = (options) => new Connect(room, { apiUrl, getToken, ...options });
 window.connect = make();
 %s
-document.getElementById("stage").dataset.state = "start";
+document.getElementById("stage").dataset.state = "connecting";
 """
 
 # Every event of connect.js, and every message of any window, as the page got them.
@@ -68,7 +68,7 @@ class Visitor:
         """A new tab, once the page knows what to show."""
         tab = self.context.new_page()
         tab.goto(self.address + query)
-        tab.wait_for_selector("#stage:not([data-state=loading])")
+        tab.wait_for_selector("#stage:not([data-state=loading], [data-state=before])")
         return tab
 
     def runs(self, script: str) -> None:
@@ -82,12 +82,13 @@ class Visitor:
         inside.get_by_role("button").first.wait_for()
         return inside
 
-    def sign_in(self, tab: Page, username: str) -> None:
-        """All of Connect, for a user who is asked no question; she shares all her accounts."""
+    def sign_in(self, tab: Page, username: str, *, straight: bool = False) -> None:
+        """All of Connect, for a user who is asked no question; she shares all her accounts. `straight`: at her bank."""
         tab.bring_to_front()  # a tab behind another draws, and so clicks, slowly
         inside = self.open_connect(tab)
         inside.get_by_role("button").first.click()  # consent
-        inside.get_by_role("button", name="Flinks Capital").click()
+        if not straight:
+            inside.get_by_role("button", name="Flinks Capital").click()
         inside.locator("#username").fill(username)
         inside.locator("#password").fill("Everyday")
         inside.locator("button[type=submit]").click()
