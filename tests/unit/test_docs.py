@@ -19,6 +19,7 @@ CODE = sorted(
     for path in ROOT.glob(f"{room}/**/*.py")
 )
 WIDTH = 120
+LONGEST_MODULE = 400
 NOT_YET_WRAPPED = {"CHANGELOG.md", "decisions.md", "operations.md", "security.md"}
 LAYER = ROOT / "layers/landing/landing"
 MAPS = [ROOT / name for name in ("README.md", "docs/architecture.md", "tests/README.md", "docs/contracts/README.md")]
@@ -87,6 +88,12 @@ def test_every_module_of_the_layer_is_on_the_map() -> None:
     modules = {str(path.relative_to(LAYER)) for path in LAYER.rglob("*.py") if path.name != "__init__.py"}
 
     assert modules - names_in((ROOT / "docs/architecture.md").read_text()) == set()
+
+
+def test_no_module_of_the_layer_is_longer_than_400_lines() -> None:
+    lengths = {path.name: len(path.read_text().splitlines()) for path in LAYER.rglob("*.py")}
+
+    assert {name: length for name, length in lengths.items() if length > LONGEST_MODULE} == {}
 
 
 def is_drawn(line: str) -> bool:
