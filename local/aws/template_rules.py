@@ -1,4 +1,4 @@
-"""CloudFormation properties, and one resource type, that the emulator drops: applied with the service's own code.
+"""CloudFormation properties, and two resource types, that the emulator drops: applied with the service's own code.
 
 AWS applies every property of a template or fails the stack; so does each function here (a property it does not know is
 an error, never silence). `tests/integration/aws/test_template_properties.py` finds the next one that is dropped.
@@ -17,7 +17,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from ministack.core.responses import json_response
-from ministack.services import apigateway, dynamodb, iam, lambda_svc, s3
+from ministack.services import apigateway, dynamodb, eventbridge, iam, lambda_svc, s3
 from ministack.services.cloudformation import changesets, engine, provisioners
 from samtranslator.translator import transform
 
@@ -51,6 +51,11 @@ def install() -> None:
         "create": _role_policy_created,
         "update": _role_policy_updated,
         "delete": _role_policy_deleted,
+    }
+    provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {
+        "create": _bus_policy_created,
+        "update": _bus_policy_updated,
+        "delete": _bus_policy_deleted,
     }
     mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
     mapping["create"] = _mapping_created(mapping["create"])
@@ -125,6 +130,34 @@ def _role_policy_updated(
 
 def _role_policy_deleted(_: str, properties: Properties) -> None:
     iam._delete_role_policy({"RoleName": properties["RoleName"], "PolicyName": properties["PolicyName"]})
+
+
+# Events::EventBusPolicy is unknown to the emulator, and its PutPermission takes no whole statement.
+
+
+def _bus_policy_created(_: str, properties: Properties, __: str) -> tuple[str, dict[str, str]]:
+    _refuse_unknown("EventBusPolicy", properties, {"EventBusName", "StatementId", "Statement"})
+    bus, sid = properties["EventBusName"], properties["StatementId"]
+    _answer(eventbridge._put_permission({"EventBusName": bus, "StatementId": sid}))
+    policy = eventbridge._event_bus_policies[bus]
+    policy["Statement"][-1] = {"Sid": sid, **properties["Statement"]}
+    return f"{bus}|{sid}", {}
+
+
+def _bus_policy_updated(
+    physical_id: str, old: Properties, new: Properties, stack_name: str
+) -> tuple[str, dict[str, str]]:
+    """Another bus or id is another statement: the former one goes."""
+    made = _bus_policy_created("", new, stack_name)
+    if made[0] != physical_id:
+        _bus_policy_deleted(physical_id, old)
+    return made
+
+
+def _bus_policy_deleted(_: str, properties: Properties) -> None:
+    eventbridge._remove_permission(
+        {"EventBusName": properties["EventBusName"], "StatementId": properties["StatementId"]}
+    )
 
 
 # DynamoDB::Table drops SSESpecification, TimeToLiveSpecification, PointInTimeRecoverySpecification on create.
