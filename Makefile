@@ -128,9 +128,10 @@ destroy: $(AWS_TOOLS) ## remove a dev stack and all its data, for ever (CONFIG=d
 	$(OPS).destroy "$${stack[0]}" --region "$${stack[1]}" $(if $(CONFIRM),--confirm "$(CONFIRM)")
 
 .PHONY: contracts
-contracts: $(VENVS)/test/.installed ## write docs/contracts/ from the models of the events, and what is made from the contracts
+contracts: $(VENVS)/test/.installed ## write docs/contracts/ and docs/frontend/api.md, and what is made from the contracts
 	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m ops.contracts
 	PYTHONPATH=. $(VENVS)/test/bin/python -m ops.unread
+	PYTHONPATH=. $(VENVS)/test/bin/python -m ops.api_page
 
 .PHONY: states
 states: $(VENVS)/test/.installed ## write docs/states.md from the rules of what may follow what

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from landing.edge.web import ProblemType
+from ops import api_page
 
 ROOT = Path(__file__).parents[2]
 FRONTEND = ROOT / "docs" / "frontend"
@@ -59,6 +60,15 @@ def test_the_guide_has_every_event_and_every_option() -> None:
         types, "ConnectEvents"
     )
     assert members(types, "Session") <= set(re.findall(r"^\| `([A-Za-z]+)` \|", guide, re.MULTILINE))
+
+
+def test_the_page_of_the_api_is_made_from_the_contract_and_its_links_lead_somewhere() -> None:
+    page = api_page.PAGE.read_text()
+
+    assert page == api_page.page(api_page.contract())
+    assert set(re.findall(r"\]\(#([a-z]+)\)", page)) <= {name.lower() for name in CONTRACT["components"]["schemas"]}
+    for path, operations in CONTRACT["paths"].items():
+        assert all(f"## `{method.upper()} {path}`" in page for method in operations)
 
 
 def members(types: str, name: str) -> set[str]:
