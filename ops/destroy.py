@@ -38,6 +38,7 @@ class Kept:
 
 BUCKET, TABLE = "AWS::S3::Bucket", "AWS::DynamoDB::Table"
 LAYER, KEY = "AWS::Lambda::LayerVersion", "AWS::KMS::Key"
+BUS = "AWS::Events::EventBus"
 SAID = {
     BUCKET: "bucket, with every version,",
     TABLE: "table",
@@ -57,6 +58,11 @@ def destroy(client: Client, name: str, confirm: Callable[[], str]) -> None:
     if not live and not kept:
         say(f"Nothing is left of {name}.")
         return
+    if listening := [rule for stack_id in live for rule in rules_on_the_bus(client, stack_id)]:
+        names = ", ".join(listening)
+        raise Refused(
+            f"Nothing was removed: consumers still listen on the bus. Their owners remove these first: {names}."
+        )
     say("To be removed, for ever:")
     for line in [*(f"stack {name}" for _ in live), *kept]:
         say(f"  {line}")
@@ -70,8 +76,9 @@ def destroy(client: Client, name: str, confirm: Callable[[], str]) -> None:
         say(f"deleting the stack {name} (some minutes)")
         delete_stack(cloudformation, stack_id)
     for each in kept:
-        say(f"removing the {each}")
-        REMOVE[each.kind](client, each.name)
+        if is_there(client, each):  # what is not retained went with the stack
+            say(f"removing the {each}")
+            REMOVE[each.kind](client, each.name)
     say(f"{name} is gone.")
 
 
@@ -116,6 +123,19 @@ def kept_by(cloudformation: Any, stack: dict[str, Any]) -> list[Kept]:
     found += [each for each in events if each.get("ResourceStatus") == "DELETE_SKIPPED"]
     kept = (Kept(each["ResourceType"], each.get("PhysicalResourceId", "")) for each in found)
     return list(dict.fromkeys(each for each in kept if each.kind in SAID and each.name))
+
+
+def rules_on_the_bus(client: Client, stack_id: str) -> list[str]:
+    """Rules that others put on the stack's bus, as `bus/rule`: with one of them on it, no bus can be deleted."""
+    pages = client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack_id)
+    listed = (each for page in pages for each in page["StackResourceSummaries"])
+    there = (each for each in listed if each["ResourceType"] == BUS and each["ResourceStatus"] != "DELETE_COMPLETE")
+    buses = [each["PhysicalResourceId"] for each in there if each.get("PhysicalResourceId")]
+    found = []
+    for bus in buses:
+        rules = client("events").get_paginator("list_rules").paginate(EventBusName=bus)
+        found += [f"{bus}/{rule['Name']}" for page in rules for rule in page["Rules"]]
+    return found
 
 
 def is_there(client: Client, kept: Kept) -> bool:

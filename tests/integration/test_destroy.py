@@ -26,6 +26,7 @@ SMALL = {
             "UpdateReplacePolicy": "Retain",
             "Properties": {"KeyPolicy": {"Version": "2012-10-17", "Statement": []}},
         },
+        "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": {"Ref": "AWS::StackName"}}},
     },
 }
 
@@ -47,7 +48,7 @@ def destroy(stack: Stack) -> Destroy:
 
 @pytest.fixture
 def deploy_small(stack: Stack) -> Callable[[str, str], dict[str, str]]:
-    """A stack of one bucket and one key; their physical names by logical ones."""
+    """A stack of one bucket, one key and one bus; their physical names by logical ones."""
 
     def deploy(name: str, environment: str) -> dict[str, str]:
         deploy_packaged(stack.emulator, json.dumps(SMALL), {"Environment": environment}, name)
@@ -176,6 +177,24 @@ def test_what_will_go_is_said_before_anything_goes(
 
     announced = ended.stdout.split("To be removed")[1]
     assert [name for name in ("said", made["Bucket"], made["Key"]) if name not in announced] == []
+
+
+def test_consumers_that_still_listen_are_named_before_anything_goes(
+    stack: Stack, destroy: Destroy, deploy_small: Callable[[str, str], dict[str, str]]
+) -> None:
+    made = deploy_small("heard", "dev")
+    events = stack.client("events")
+    events.put_rule(Name="ledger-of-balances", EventBusName=made["Bus"], EventPattern='{"source": ["flinks-landing"]}')
+
+    refused = destroy("heard", "--confirm", "heard")
+    still_there = resources(stack, "heard")
+    events.delete_rule(Name="ledger-of-balances", EventBusName=made["Bus"])
+    ended = destroy("heard", "--confirm", "heard")
+
+    assert refused.returncode != 0
+    assert f"{made['Bus']}/ledger-of-balances" in refused.stderr
+    assert still_there == made
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_prod_is_refused_whatever_is_confirmed(
