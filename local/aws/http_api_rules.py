@@ -2,6 +2,7 @@
 
 Restored (API Gateway developer guide, "Working with HTTP APIs"):
 
+* a path is matched as it was sent: `//connections` and `/connections/` are no routes of ours, so 404;
 * a function that fails is 500 `Internal Server Error`, one that is throttled 503; nothing of its error gets out;
 * a body over 10 MB is 413;
 * a token without `exp`, or whose claims have the wrong type, is 401;
@@ -18,12 +19,16 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
 
 from ministack.services import apigateway, cloudwatch_logs, lambda_svc
 
 BODY_BYTES = 10 * 1024 * 1024
+
+_path_as_sent: ContextVar[str] = ContextVar("path_as_sent", default="")
+"""The path of a request to the API's own origin, which the emulator tidies on its way to the route."""
 
 type Answer = tuple[int, dict[str, Any], bytes]
 
@@ -48,6 +53,7 @@ def to_the_api(scope: dict[str, Any]) -> dict[str, Any]:
     The emulator only knows the API by the host `<api id>.execute-api.localhost`, which resolves nowhere.
     """
     for api_id in apigateway._apis:
+        _path_as_sent.set(apigateway.decode_http_api_path(scope["raw_path"].decode("ascii")))
         client, port = (str(part).encode() for part in scope["client"])
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
@@ -66,8 +72,11 @@ async def _handle_execute(
     api_id: str, stage: str, path: str, method: str, headers: Any, body: bytes, query: Any, **more: Any
 ) -> Answer:
     started = time.time()
+    path = _path_as_sent.get() or path
     answer: Answer
-    if len(body) > BODY_BYTES:
+    if path.startswith("//") and method != "OPTIONS":
+        answer = _says(HTTPStatus.NOT_FOUND, "Not Found")
+    elif len(body) > BODY_BYTES:
         answer = _says(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request Entity Too Large")
     else:
         answer = await handle_execute(api_id, stage, path, method, headers, body, query, **more)

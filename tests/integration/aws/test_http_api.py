@@ -163,6 +163,13 @@ def test_an_unknown_path_and_an_unknown_method_are_404_even_without_a_token(api:
     assert [(answer.status_code, answer.json()) for answer in answers] == [(404, {"message": "Not Found"})] * 2
 
 
+@pytest.mark.parametrize("path", ["//echo", "/echo/", "/echo//", "///echo"])
+def test_a_path_is_matched_as_it_was_sent(api: Api, path: str) -> None:
+    answer = api.call("POST", path)
+
+    assert (answer.status_code, answer.json()) == (404, {"message": "Not Found"})
+
+
 def test_a_function_that_crashes_is_500_and_says_nothing_of_it(api: Api) -> None:
     answer = api.call("POST", data="crash", headers={"Content-Type": "text/plain"})
 
