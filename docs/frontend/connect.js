@@ -212,7 +212,8 @@ export class Connect {
       signal?.throwIfAborted();
       if (status >= 200 && status < 300) return { pause, body };
       const refused = body.type === problem("origin-refused"); // twice running, or it was a network coming back
-      const known = body.type === problem("offline") || (refused && before === body.type);
+      const told = [problem("offline"), problem("too-many-sessions")].includes(body.type); // waiting here helps nobody
+      const known = told || (refused && before === body.type);
       const again = PASSING.includes(status) || (status === 401 && tries === 1); // with a fresh token
       if (known || !again || tries === TRIES) throw refusal({ type: "about:blank", status, ...body });
       before = body.type;

@@ -8,6 +8,7 @@ from landing.edge import web
 from landing.edge.inputs import WantedSession
 from landing.error_names import crashing_by_name
 from landing.metrics import Metric
+from landing.stores.session_count import TooManySessions
 from landing.verbs.create_connect_session import NoSession, Options, create_connect_session
 
 logger = Logger()
@@ -23,6 +24,7 @@ def open_session(event: web.Event) -> web.Reply:
             page=wiring.connect_page(),
             flinks=wiring.token_mint(),
             tags=wiring.owner_tag(),
+            count=wiring.session_count(),
             clock=wiring.clock,
             options=Options(
                 language=wanted.language,
@@ -35,6 +37,9 @@ def open_session(event: web.Event) -> web.Reply:
                 webview=wanted.webview,
             ),
         )
+    except TooManySessions as refusal:
+        metrics.count([Metric.SESSION_LIMIT_REACHED])
+        raise web.too_many_sessions(refusal.wait) from None
     except NoSession as refusal:
         raise web.unavailable(refusal.reason) from None
     metrics.count([Metric.CONNECT_SESSION_CREATED])

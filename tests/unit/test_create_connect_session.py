@@ -82,7 +82,10 @@ def test_when_flinks_mints_no_token_the_caller_may_try_again(service: Service, f
     assert dict(answer["headers"])["Retry-After"] == "2"  # type: ignore[call-overload]  # a reply is made of anything
 
 
-@pytest.mark.parametrize(("aws", "operation"), [("kms", "generate_mac"), ("secretsmanager", "get_secret_value")])
+@pytest.mark.parametrize(
+    ("aws", "operation"),
+    [("kms", "generate_mac"), ("secretsmanager", "get_secret_value"), ("dynamodb", "update_item")],
+)
 def test_when_aws_cannot_serve_the_caller_may_try_again(service: Service, aws: str, operation: str) -> None:
     service.world.fail(aws, operation, "ThrottlingException")
 
@@ -91,6 +94,34 @@ def test_when_aws_cannot_serve_the_caller_may_try_again(service: Service, aws: s
     assert refused["statusCode"] == 503
     assert dict(refused["headers"])["Retry-After"] == "2"  # type: ignore[call-overload]  # a reply is made of anything
     assert again["statusCode"] == 201
+
+
+def test_an_owner_who_asks_too_often_waits_for_the_next_hour_and_nobody_else_does(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SESSIONS_PER_HOUR", "3")
+    began = service.world.clock.now().replace(minute=0, second=0, microsecond=0)
+    service.world.clock.advance(began + timedelta(minutes=90) - service.world.clock.now())
+
+    answers = [ask(service) for _ in range(5)]
+    of_bob = ask(service, owner="bob")
+    service.world.clock.advance(timedelta(minutes=30))
+    next_hour = ask(service)
+
+    refused = answers[3]
+    assert [answer["statusCode"] for answer in answers] == [201, 201, 201, 429, 429]
+    assert json.loads(str(refused["body"]))["type"] == "urn:flinks-landing:problem:too-many-sessions"
+    assert dict(refused["headers"])["Retry-After"] == "1800"  # type: ignore[call-overload]  # a reply is made of anything
+    assert (of_bob["statusCode"], next_hour["statusCode"]) == (201, 201)
+    assert len(service.flinks_calls("GenerateAuthorizeToken")) == 5
+
+
+def test_a_counter_names_no_owner_and_goes_by_itself(service: Service) -> None:
+    ask(service, owner="alice")
+
+    (counter,) = service.world.tables["sessions"].items.values()
+    assert "alice" not in json.dumps(counter)
+    assert int(counter["expiresAt"]["N"]) <= (service.world.clock.now() + timedelta(hours=1)).timestamp()
 
 
 @pytest.mark.parametrize("body", ['{"language": "de"}', '{"selectAccounts": "true"}', "[]", "{"])

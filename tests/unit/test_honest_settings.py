@@ -17,6 +17,7 @@ MAY_BE_LEFT_OUT = {"FLINKS_DEMO", "CONNECT_REDIRECT_URL"}
 NUMBERS = {
     *("POLL_SECONDS", "LEASE_SECONDS", "FETCH_THREADS", "ERASE_THREADS", "RESUME_AT_MOST", "REQUIRE_OWNER_TAG"),
     "DAYS_OF_TRANSACTIONS",
+    "SESSIONS_PER_HOUR",
 }
 """Each with a default that holds where the template says nothing."""
 

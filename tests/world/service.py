@@ -271,6 +271,13 @@ def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
         StreamSpecification=table["StreamSpecification"] | {"StreamEnabled": True},
         BillingMode="PAY_PER_REQUEST",
     )
+    counters: Any = TEMPLATE["SessionsTable"]["Properties"]
+    world.dynamodb.create_table(
+        TableName="sessions",
+        KeySchema=counters["KeySchema"],
+        AttributeDefinitions=counters["AttributeDefinitions"],
+        BillingMode="PAY_PER_REQUEST",
+    )
     world.s3.create_bucket(Bucket=BUCKET)
     world.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     queue = make_queue(world, QUEUE, "FetchQueue")
@@ -284,6 +291,7 @@ def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
         world.secretsmanager.create_secret(Name=name, SecretString=json.dumps({member: key}))
     environment = {
         "CONNECTIONS_TABLE": TABLE,
+        "SESSIONS_TABLE": "sessions",
         "LOGIN_KEY_ARN": login_key,
         "INDEX_KEY_ARN": index_key,
         "DATA_KEY_ARN": "arn:aws:kms:ca-central-1:000000000000:key/data",

@@ -12,6 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 class Metric(StrEnum):
     LOGIN_RECEIVED = "LoginReceived"
     CONNECT_SESSION_CREATED = "ConnectSessionCreated"
+    SESSION_LIMIT_REACHED = "SessionLimitReached"
     REQUEST_REFUSED = "RequestRefused"
     CONNECTION_READY = "ConnectionReady"
     CONNECTION_PENDING = "ConnectionPending"

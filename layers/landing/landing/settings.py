@@ -82,6 +82,13 @@ class ConnectSettings(HistorySettings):
     connect_redirect_url: str = ""
 
 
+class SessionSettings(Settings):
+    """`sessions_per_hour`: how many Connect sessions one owner may ask for."""
+
+    sessions_table: Text
+    sessions_per_hour: int = 20
+
+
 class FetchSettings(Settings):
     """Times in seconds; `fetch_threads` is how many connections one invocation works on at once."""
 

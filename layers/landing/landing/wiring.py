@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from landing.stores.login_seal import LoginSeal
     from landing.stores.owner_tag import OwnerTag
     from landing.stores.queues import EraseQueue, FetchQueue, PutAside
+    from landing.stores.session_count import SessionCount
     from landing.verbs.create_connect_session import ConnectPage
     from landing.verbs.delete_connection import Eraser
     from landing.verbs.fetch_accounts import Fetcher
@@ -161,6 +162,14 @@ def connect_page() -> "ConnectPage":
 
 
 @cache
+def session_count() -> "SessionCount":
+    from landing.stores.session_count import SessionCount
+
+    limit = settings.SessionSettings.from_environment()
+    return SessionCount(boto3.client("dynamodb", config=_PATIENT), limit.sessions_table, limit.sessions_per_hour)
+
+
+@cache
 def fetcher() -> "Fetcher":
     from landing.verbs.fetch_accounts import Fetcher, Limits
 
@@ -260,7 +269,7 @@ def fetch_threads() -> int:
 
 def reset() -> None:
     """Forget every collaborator, as a new execution environment would."""
-    aws = (connection_table, _kms, login_seal, index_key, owner_tag, drop_store)
+    aws = (connection_table, session_count, _kms, login_seal, index_key, owner_tag, drop_store)
     queues = (fetch_queue, erase_queue, stream_failures, refused_announcements)
     verbs = (fetcher, eraser, announcer, refetcher)
     for collaborator in (*aws, *queues, token_mint, flinks, connect_page, bus, *verbs):

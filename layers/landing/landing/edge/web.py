@@ -10,7 +10,7 @@ import json
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
@@ -49,6 +49,7 @@ class ProblemType(Enum):
     BODY_TOO_LARGE = "body-too-large", HTTPStatus.CONTENT_TOO_LARGE, "The body is too large"
     NOT_JSON = "not-json", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"
     INVALID_BODY = "invalid-body", HTTPStatus.UNPROCESSABLE_ENTITY, "The body is not as described"
+    TOO_MANY_SESSIONS = "too-many-sessions", HTTPStatus.TOO_MANY_REQUESTS, "Too many Connect sessions"
     UNAVAILABLE = "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The service cannot answer now"
 
     def __init__(self, slug: str, status: HTTPStatus, title: str) -> None:
@@ -244,6 +245,15 @@ def _erased() -> Problem:
     return Problem(
         ProblemType.CONNECTION_ERASED,
         "The connection was deleted on request, or is being deleted. Ask support before connecting again.",
+    )
+
+
+def too_many_sessions(wait: timedelta) -> Problem:
+    """The owner's hour is used up; `wait` is what is left of it."""
+    return Problem(
+        ProblemType.TOO_MANY_SESSIONS,
+        "The app user has opened as many Connect sessions as an hour allows. Wait for the time in `Retry-After`.",
+        retry_after=-(-wait // timedelta(seconds=1)),
     )
 
 

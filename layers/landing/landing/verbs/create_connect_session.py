@@ -11,6 +11,7 @@ from landing.domain.reasons import Reason
 from landing.flinks.client import TokenMint
 from landing.flinks.codes import what_to_do
 from landing.stores.owner_tag import OwnerTag
+from landing.stores.session_count import SessionCount
 
 _INSTITUTION_CODE = re.compile(r"[A-Za-z0-9]{1,64}")
 VALID_FOR = timedelta(minutes=15)
@@ -66,10 +67,12 @@ def create_connect_session(
     page: ConnectPage,
     flinks: TokenMint,
     tags: OwnerTag,
+    count: SessionCount,
     clock: Callable[[], datetime],
     options: Options = Options(),
 ) -> ConnectSession:
-    """Open a session for `owner`. Raises NoSession, and one of `NOT_SERVED` when AWS cannot serve."""
+    """Open a session for `owner`. Raises TooManySessions, NoSession, and one of `NOT_SERVED` when AWS cannot serve."""
+    count.take_one(owner, clock())
     answer = flinks.generate_authorize_token()
     if answer.token is None:
         raise NoSession(what_to_do(answer).reason)
