@@ -113,13 +113,15 @@ build: $(AWS_TOOLS) ## build functions and layer for AWS (ARCHITECTURE=arm64 or 
 	$(SAM) build --config-file "$(abspath $(SAMCONFIG))" --config-env "$(CONFIG)" --build-dir "$(BUILT)" --parameter-overrides "Architecture=$(ARCHITECTURE)"
 
 .PHONY: deploy
-deploy: $(AWS_TOOLS) ## build, then create or update the stack of samconfig.toml (CONFIG=default or prod)
+deploy: $(AWS_TOOLS) ## build, then create or update the stack of samconfig.toml (CONFIG=default or prod; FIRST=yes once)
 	@parameters="$$($(OPS).samconfig "$(CONFIG)" --file "$(SAMCONFIG)" --architecture "$(ARCHITECTURE)" --template template.yaml)"
 	$(MAKE) --no-print-directory build
 	mapfile -t parameters <<<"$$parameters"
 	release="$$($(OPS).release "$(BUILT)" "$${parameters[@]}")"
-	SAM_CLI_TELEMETRY=0 $(SAM) deploy --config-file "$(abspath $(SAMCONFIG))" --config-env "$(CONFIG)" --template-file "$(BUILT)/template.yaml" \
-	  --parameter-overrides "$${parameters[@]}" "Release=$$release"
+	deploy() { SAM_CLI_TELEMETRY=0 $(SAM) deploy --config-file "$(abspath $(SAMCONFIG))" --config-env "$(CONFIG)" --template-file "$(BUILT)/template.yaml" \
+	  --parameter-overrides "$${parameters[@]}" "Release=$$release" "$$@"; }
+	$(if $(FIRST),deploy ProtectTable=false)
+	deploy
 
 .PHONY: destroy
 destroy: $(AWS_TOOLS) ## remove a dev stack and all its data, for ever (CONFIG=default; CONFIRM=the stack's name)

@@ -27,7 +27,7 @@ def _parsed() -> Json:
     return parsed
 
 
-def made_by_sam(packaged_as: Callable[[str], str] = lambda _: "s3://bucket/key", **parameters: str) -> Json:
+def made_by_sam(packaged_as: Callable[[str], str] = lambda _: "s3://bucket/key", /, **parameters: str) -> Json:
     """The template after SAM's transform, with default parameters unless told.
 
     `packaged_as` gives the address of a resource's code by its logical id.

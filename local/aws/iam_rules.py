@@ -10,7 +10,8 @@ Restored, each from the service authorization reference or the service's develop
 * who uses a resource under a customer-managed key must hold that key's permissions as well, seen by the key as coming
   `kms:ViaService` with the service's encryption context (S3, DynamoDB, Secrets Manager);
 * an unsigned request to S3 is nobody's, not the account's;
-* loopback counts as TLS, so that a policy which denies everything else behaves as it will.
+* loopback counts as TLS, so that a policy which denies everything else behaves as it will; and so does what Lambda and
+  the other services call by themselves, without a request that came in.
 """
 
 # ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
@@ -103,6 +104,8 @@ def _stream_arn(request: dict[str, Any]) -> str | None:
 
 
 def _condition_key(key: str, context: Any) -> Any:
+    if key.lower() == "aws:securetransport":
+        return "true"
     if key.lower() == "aws:principalarn" and ":assumed-role/" in context.principal_arn:
         role = context.principal_arn.split("/")[1]
         return iam._roles[role]["Arn"] if role in iam._roles else context.principal_arn

@@ -26,6 +26,7 @@ type Restore = Callable[[str, Properties], None]
 
 
 describe_continuous_backups = dynamodb._describe_continuous_backups
+metric_alarm_record = provisioners._cw_metric_alarm_record
 apply_transforms = changesets._apply_transforms
 sam_transform = transform.transform
 
@@ -47,6 +48,8 @@ def install() -> None:
         handlers["create"] = _after_create(handlers["create"], restore)
         handlers["update"] = _after_update(handlers["update"], restore)
     dynamodb._describe_continuous_backups = _describe_continuous_backups
+    provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"]["delete"] = _table_deleted
+    provisioners._cw_metric_alarm_record = _metric_alarm_record
     provisioners._RESOURCE_HANDLERS["AWS::IAM::RolePolicy"] = {
         "create": _role_policy_created,
         "update": _role_policy_updated,
@@ -175,6 +178,11 @@ def _table(name: str, properties: Properties) -> None:
         enabled = _is_true(recovery["PointInTimeRecoveryEnabled"])
         dynamodb._pitr_settings[name] = enabled and int(recovery.get("RecoveryPeriodInDays", 35))
     dynamodb._tables[name]["DeletionProtectionEnabled"] = _is_true(properties.get("DeletionProtectionEnabled", False))
+
+
+def _table_deleted(name: str, _: Properties) -> None:
+    """The emulator removes a protected table too; AWS does not, and nor can a rollback."""
+    _answer(dynamodb._delete_table({"TableName": name}))
 
 
 def _describe_continuous_backups(request: Properties) -> Any:
@@ -335,15 +343,35 @@ def _function(name: str, properties: Properties) -> None:
     _answer(lambda_svc._put_function_recursion_config(name, recursion))
 
 
-# Lambda::EventSourceMapping keeps numbers and booleans as the strings that template parameters are.
+# CloudWatch::Alarm on metric math is refused. Here it is kept and told, and never leaves INSUFFICIENT_DATA.
+
+
+def _metric_alarm_record(name: str, properties: Properties) -> dict[str, Any]:
+    if "Metrics" not in properties:
+        record: dict[str, Any] = metric_alarm_record(name, properties)
+        return record
+    of_one_metric = ("MetricName", "Namespace", "Dimensions", "Statistic", "Period")
+    record = metric_alarm_record(name, {**properties, "Metrics": None, **dict.fromkeys(of_one_metric[:2], "none")})
+    kept = {member: value for member, value in record.items() if member not in of_one_metric}
+    return kept | {"Metrics": properties["Metrics"]}
+
+
+# Lambda::EventSourceMapping keeps numbers and booleans as the strings that template parameters are, and drops
+# MetricsConfig: which is told here, and nothing is counted.
 
 
 def _mapping_created(create: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda logical_id, properties, stack_name: create(logical_id, _typed(properties), stack_name)
+    typed = _after_create(create, _mapping)
+    return lambda logical_id, properties, stack_name: typed(logical_id, _typed(properties), stack_name)
 
 
 def _mapping_updated(update: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda physical_id, old, new, stack_name: update(physical_id, _typed(old), _typed(new), stack_name)
+    typed = _after_update(update, _mapping)
+    return lambda physical_id, old, new, stack_name: typed(physical_id, _typed(old), _typed(new), stack_name)
+
+
+def _mapping(identifier: str, properties: Properties) -> None:
+    lambda_svc._esms[identifier]["MetricsConfig"] = properties.get("MetricsConfig", {"Metrics": []})
 
 
 def _typed(value: Any) -> Any:

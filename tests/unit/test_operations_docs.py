@@ -139,7 +139,7 @@ def test_what_logs_are_searched_for_is_what_the_code_writes() -> None:
         path.read_text() for folder in ("functions", "layers/landing/landing") for path in (ROOT / folder).rglob("*.py")
     )
     searched = re.findall(r"""\$\.\w+ = "([^"*=]+)"|\?"([a-z ]+)"|\?([a-z_]+)""", PAGE)
-    words = {word for found in searched for word in found if word} - {"Task timed out", "Runtime exited"}
+    words = {word for found in searched for word in found if word} - {"Task timed out", "Runtime exited", "429"}
 
     assert {word for word in words if f'"{word}"' not in code} == set()
     assert len(words) > 10
@@ -197,3 +197,16 @@ def test_files_and_links_lead_somewhere() -> None:
     assert {name for name in links if not (ROOT / "docs" / name).exists()} == set()
     assert anchors <= titles
     assert len(files) > 4
+
+
+def test_which_alarms_can_wait_is_said_of_those_that_go_to_the_other_topic() -> None:
+    (told,) = re.findall(r"These can wait:\n(.+?)\n\n", section("Alarms"), re.DOTALL)
+    alarms = {
+        name: each["Properties"]
+        for name, each in TEMPLATE["Resources"].items()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    }
+
+    can_wait = {name for name, alarm in alarms.items() if "NoticeTopicArn" in str(alarm["AlarmActions"])}
+
+    assert set(re.findall(r"`(\w+)`", told)) == can_wait

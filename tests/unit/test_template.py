@@ -8,6 +8,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -225,6 +226,11 @@ def test_keys_wait_for_the_roles_they_name_and_policies_for_both(deployed: Json)
         ("AllowedOrigins", "https://*.example.com"),
         ("AllowedOrigins", "http://app.example.com"),
         ("AllowedOrigins", "https://app.example.com/"),
+        ("AllowedOrigins", "https://app.example.com,*"),
+        ("AllowedOrigins", "https://app.example.com,"),
+        ("AllowedOrigins", "https://app.example.com, https://other.example.com"),
+        ("JwtAudience", ""),
+        ("JwtAudience", "a,,b"),
         ("JwtIssuer", ""),
         ("JwtIssuer", "http://issuer.example.com"),
         ("FlinksApiUrl", "http://flinks.example.com"),
@@ -246,6 +252,10 @@ def test_a_parameter_that_would_open_a_door_is_refused(template: Json, parameter
     [
         ("AllowedOrigins", "https://app.example.com"),
         ("AllowedOrigins", "http://127.0.0.1:8000"),
+        ("AllowedOrigins", "https://app.example.com,http://localhost:8000,https://other.example.com:8443"),
+        ("AllowedOrigins", ""),
+        ("JwtAudience", "a"),
+        ("JwtAudience", "a,b"),
         ("JwtIssuer", "https://issuer.example.com/pool"),
         ("JwtIssuer", "http://127.0.0.1:8001"),
         ("FlinksApiUrl", "http://127.0.0.1:8002"),
@@ -284,6 +294,16 @@ def test_a_gradual_deployment_is_taken_back_when_the_function_s_errors_alarm() -
     assert groups == {f"{camel(f)}FunctionDeploymentGroup": [f"{camel(f)}Errors"] for f in FUNCTIONS}
 
 
+def test_a_canary_lasts_twice_as_long_as_its_alarm_looks_back(template: Json) -> None:
+    """So that only an error of its last minutes, which the alarm hears of too late, is not taken back."""
+    shift = template["Globals"]["Function"]["DeploymentPreference"]["Type"]
+    minutes = int(re.fullmatch(r"Canary10Percent(\d+)Minutes", shift)[1])  # type: ignore[index]
+    alarms = [template["Resources"][f"{camel(folder)}Errors"]["Properties"] for folder in FUNCTIONS]
+
+    assert {(a["Period"], a["EvaluationPeriods"], a["DatapointsToAlarm"]) for a in alarms} == {(60, 5, 1)}
+    assert minutes * 60 == 2 * 60 * 5
+
+
 def test_a_plain_deployment_needs_no_code_deploy(deployed: Json) -> None:
     assert [name for name, r in deployed["Resources"].items() if "CodeDeploy" in r["Type"]] == []
 
@@ -311,23 +331,27 @@ def test_an_output_names_the_alias_for_who_invokes_by_hand(template: Json, folde
 # --- what is kept stays, and is encrypted
 
 
-def test_table_bucket_and_keys_outlive_the_stack_and_any_replacement(template: Json) -> None:
+def test_table_bucket_and_keys_outlive_the_stack_and_any_replacement_but_not_a_creation_that_failed(
+    template: Json,
+) -> None:
     kept = {"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"}
 
-    lost = [
-        name
+    policies = {
+        name: (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
         for name, resource in template["Resources"].items()
-        if resource["Type"] in kept
-        and not (resource.get("DeletionPolicy") == resource.get("UpdateReplacePolicy") == "Retain")
-    ]
+        if resource["Type"] in kept and name != "SessionsTable"  # counters of an hour
+    }
 
-    assert lost == []
+    assert policies == dict.fromkeys(
+        ("ConnectionsTable", "DropBucket", "DataKey", "LoginKey", "IndexKey"), ("RetainExceptOnCreate", "Retain")
+    )
 
 
 def test_the_table_is_protected_and_can_be_restored(template: Json) -> None:
     table = template["Resources"]["ConnectionsTable"]["Properties"]
 
-    assert table["DeletionProtectionEnabled"] is True
+    assert table["DeletionProtectionEnabled"] == {"Ref": "ProtectTable"}
+    assert template["Parameters"]["ProtectTable"]["Default"] == "true"
     assert table["PointInTimeRecoverySpecification"] == {
         "PointInTimeRecoveryEnabled": True,
         "RecoveryPeriodInDays": {"Ref": "PitrDays"},
@@ -357,6 +381,35 @@ def test_queues_are_encrypted(template: Json) -> None:
     queues = of_type(template, "AWS::SQS::Queue")
 
     assert [name for name, queue in queues.items() if queue.get("SqsManagedSseEnabled") is not True] == []
+
+
+def test_queues_take_tls_only(template: Json) -> None:
+    policy = template["Resources"]["QueuesTakeTlsOnly"]["Properties"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+
+    assert {queue["Ref"] for queue in policy["Queues"]} == set(of_type(template, "AWS::SQS::Queue"))
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "sqs:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_a_queue_takes_what_sqs_gives_up_from_its_own_source_only(template: Json) -> None:
+    queues = of_type(template, "AWS::SQS::Queue")
+    takes = {name: queue["RedriveAllowPolicy"] for name, queue in queues.items()}
+
+    from_ = {
+        name: [arn["Fn::Sub"][0].rpartition(":")[2] for arn in allowed["sourceQueueArns"]]
+        for name, allowed in takes.items()
+        if allowed["redrivePermission"] == "byQueue"
+    }
+    its_source = {
+        queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]: [queue["QueueName"]["Fn::Sub"][0]]
+        for queue in queues.values()
+        if "RedrivePolicy" in queue
+    }
+
+    assert from_ == its_source
+    assert set(from_) == {"FetchDeadLetters", "EraseDeadLetters"}
+    assert {allowed["redrivePermission"] for name, allowed in takes.items() if name not in from_} == {"denyAll"}
 
 
 def test_keys_that_can_rotate_do(template: Json) -> None:
@@ -447,29 +500,72 @@ def test_there_is_no_route_but_the_documented(deployed: Json) -> None:
     }
 
 
-def test_tokens_are_those_of_the_issuer_for_the_audience(deployed: Json) -> None:
-    schemes = deployed["Resources"]["HttpApi"]["Properties"]["Body"]["components"]["securitySchemes"]
+def worked_out(value: Any, made: Json, parameters: dict[str, str]) -> Any:
+    """A property as CloudFormation hands it to the service: of intrinsics, those that lists are made with."""
+    if not isinstance(value, dict):
+        return value
+    match value:
+        case {"Ref": "AWS::NoValue"}:
+            return None
+        case {"Ref": name}:
+            return parameters[name]
+        case {"Fn::Split": [separator, text]}:
+            return worked_out(text, made, parameters).split(separator)
+        case {"Fn::Equals": [one, other]}:
+            return worked_out(one, made, parameters) == worked_out(other, made, parameters)
+        case {"Fn::Not": [condition]}:
+            return not worked_out(condition, made, parameters)
+        case {"Fn::If": [condition, then, otherwise]}:
+            holds = worked_out(made["Conditions"][condition], made, parameters)
+            return worked_out(then if holds else otherwise, made, parameters)
+    return {name: worked_out(member, made, parameters) for name, member in value.items()}
 
-    assert schemes["Jwt"]["x-amazon-apigateway-authorizer"]["jwtConfiguration"] == {
-        "issuer": {"Ref": "JwtIssuer"},
-        "audience": {"Ref": "JwtAudience"},
-    }
+
+@pytest.mark.parametrize("told", [True, False], ids=["sam-is-told-the-values", "sam-is-told-no-values"])
+@pytest.mark.parametrize("number", [1, 3])
+def test_tokens_are_those_of_the_issuer_for_each_audience(number: int, told: bool) -> None:
+    audiences = [f"audience-{n}" for n in range(number)]
+    parameters = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": ",".join(audiences)}
+    made = made_by_sam(**(parameters if told else {}))
+
+    schemes = made["Resources"]["HttpApi"]["Properties"]["Body"]["components"]["securitySchemes"]
+
+    checked = schemes["Jwt"]["x-amazon-apigateway-authorizer"]["jwtConfiguration"]
+    assert worked_out(checked, made, parameters) == {"issuer": "https://issuer.example.com", "audience": audiences}
 
 
-def test_only_listed_origins_may_call_and_sam_has_not_dropped_the_rest(deployed: Json) -> None:
-    condition, cors, without = deployed["Resources"]["HttpApi"]["Properties"]["Body"]["x-amazon-apigateway-cors"][
-        "Fn::If"
-    ]
+@pytest.mark.parametrize("told", [True, False], ids=["sam-is-told-the-values", "sam-is-told-no-values"])
+@pytest.mark.parametrize("number", [1, 3])
+def test_only_listed_origins_may_call_and_sam_has_not_dropped_the_rest(number: int, told: bool) -> None:
+    origins = [f"https://app-{n}.example.com" for n in range(number)]
+    parameters = {"AllowedOrigins": ",".join(origins)}
+    made = made_by_sam(**(parameters if told else {}))
 
-    assert condition == "OriginsGiven"
-    assert cors == {
-        "allowOrigins": {"Ref": "AllowedOrigins"},
+    cors = made["Resources"]["HttpApi"]["Properties"]["Body"]["x-amazon-apigateway-cors"]
+
+    assert worked_out(cors, made, parameters) == {
+        "allowOrigins": origins,
         "allowMethods": ["GET", "POST"],
         "allowHeaders": ["authorization", "content-type"],
         "exposeHeaders": ["location", "retry-after", "apigw-requestid"],
         "maxAge": 600,
     }
-    assert without == {"Ref": "AWS::NoValue"}
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["sam-is-told-the-values", "sam-is-told-no-values"])
+def test_without_an_origin_there_is_no_cors(told: bool) -> None:
+    parameters = {"AllowedOrigins": ""}
+    made = made_by_sam(**(parameters if told else {}))
+
+    cors = made["Resources"]["HttpApi"]["Properties"]["Body"]["x-amazon-apigateway-cors"]
+
+    assert worked_out(cors, made, parameters) is None
+
+
+def test_no_parameter_is_a_list_since_sam_makes_of_a_list_what_it_was_handed(template: Json) -> None:
+    lists = [name for name, parameter in template["Parameters"].items() if "List" in parameter["Type"]]
+
+    assert lists == []
 
 
 def test_the_door_is_throttled(template: Json) -> None:
@@ -477,6 +573,18 @@ def test_the_door_is_throttled(template: Json) -> None:
 
     assert limits["ThrottlingRateLimit"] == {"Ref": "ThrottleRate"}
     assert limits["ThrottlingBurstLimit"] == {"Ref": "ThrottleBurst"}
+
+
+def test_opening_sessions_is_throttled_more_narrowly_than_the_rest(template: Json, deployed: Json) -> None:
+    (stage,) = of_type(deployed, "AWS::ApiGatewayV2::Stage").values()
+    of_all = {name: template["Parameters"][name]["Default"] for name in ("ThrottleRate", "ThrottleBurst")}
+
+    ((route, limits),) = stage["RouteSettings"].items()
+
+    assert route == "POST /connect-sessions"
+    assert limits["ThrottlingRateLimit"] < of_all["ThrottleRate"]
+    assert limits["ThrottlingBurstLimit"] < of_all["ThrottleBurst"]
+    assert limits["DetailedMetricsEnabled"] is True  # a route's settings are not added to those of the rest
 
 
 def test_the_access_log_knows_the_route_and_neither_path_nor_caller(template: Json) -> None:
@@ -491,6 +599,17 @@ def test_the_access_log_knows_the_route_and_neither_path_nor_caller(template: Js
         "$context.error.responseType",
         "$context.authorizer.error",
     }
+
+
+def test_the_access_log_lies_where_one_statement_of_the_account_covers_every_such_log(template: Json) -> None:
+    name = template["Resources"]["ApiLogs"]["Properties"]["LogGroupName"]["Fn::Sub"]
+    encrypt = template["Resources"]["DataKey"]["Properties"]["KeyPolicy"]["Statement"][-1]
+    covered = encrypt["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]["Fn::Sub"].partition("log-group:")[
+        2
+    ]
+
+    assert name.startswith("/aws/vendedlogs/")
+    assert fnmatchcase(name, covered)
 
 
 # --- who may do what
@@ -887,18 +1006,25 @@ def test_debug_logs_cannot_be_asked_for_since_http_libraries_write_urls_there(te
 # --- who is woken
 
 
-def test_every_alarm_reaches_the_topic(template: Json) -> None:
+def test_every_alarm_reaches_one_of_the_topics_when_it_begins_and_when_it_is_over(template: Json) -> None:
     alarms = of_type(template, "AWS::CloudWatch::Alarm")
-    notifies = {"Fn::If": ["AlarmTopicGiven", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    notify = [
+        {"Fn::If": [f"{topic}Given", [{"Ref": f"{topic}Arn"}], {"Ref": "AWS::NoValue"}]}
+        for topic in ("AlarmTopic", "NoticeTopic")
+    ]
 
-    assert [name for name, alarm in alarms.items() if alarm["AlarmActions"] != notifies] == []
+    assert [name for name, alarm in alarms.items() if alarm["AlarmActions"] not in notify] == []
+    assert [name for name, alarm in alarms.items() if alarm["OKActions"] != alarm["AlarmActions"]] == []
+    assert all(notified in [alarm["AlarmActions"] for alarm in alarms.values()] for notified in notify)
 
 
 def test_prod_cannot_be_deployed_without_somebody_to_wake(template: Json) -> None:
     rule = template["Rules"]["ProdPagesSomebody"]
 
     assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "Environment"}, "prod"]}
-    assert rule["Assertions"][0]["Assert"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "AlarmTopicArn"}, ""]}]}
+    assert [assertion["Assert"] for assertion in rule["Assertions"]] == [
+        {"Fn::Not": [{"Fn::Equals": [{"Ref": topic}, ""]}]} for topic in ("AlarmTopicArn", "NoticeTopicArn")
+    ]
 
 
 def test_prod_cannot_offer_the_demo_bank(template: Json) -> None:
@@ -924,7 +1050,8 @@ def test_the_prod_configuration_cannot_be_deployed_with_an_alarm_topic_left_blan
     given = dict(override.split("=", 1) for override in config["parameter_overrides"])
 
     assert given["Environment"] == "prod"
-    assert re.search(template["Parameters"]["AlarmTopicArn"]["AllowedPattern"], given["AlarmTopicArn"]) is None
+    for topic in ("AlarmTopicArn", "NoticeTopicArn"):
+        assert re.search(template["Parameters"][topic]["AllowedPattern"], given[topic]) is None
 
 
 @pytest.mark.parametrize("folder", FUNCTIONS)
@@ -935,12 +1062,98 @@ def test_a_function_that_raises_is_noticed(template: Json, folder: str) -> None:
     assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": f"{camel(folder)}Function"}}]
 
 
+@pytest.mark.parametrize("folder", FUNCTIONS)
+def test_a_function_that_is_refused_concurrency_is_noticed(template: Json, folder: str) -> None:
+    alarm = template["Resources"][f"{camel(folder)}Throttles"]["Properties"]
+
+    assert alarm["MetricName"] == "Throttles"
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": f"{camel(folder)}Function"}}]
+
+
+def test_what_dynamodb_refuses_is_noticed_of_the_table_and_of_each_index(template: Json) -> None:
+    table = template["Resources"]["ConnectionsTable"]["Properties"]
+    indexes = {index["IndexName"] for index in table["GlobalSecondaryIndexes"]}
+    alarm = template["Resources"]["TableIsThrottled"]["Properties"]
+    metrics = [each["MetricStat"]["Metric"] for each in alarm["Metrics"] if "MetricStat" in each]
+
+    watched = {
+        (metric["MetricName"], *(d["Value"] for d in metric["Dimensions"] if d["Name"] != "TableName"))
+        for metric in metrics
+    }
+
+    kinds = ("ReadThrottleEvents", "WriteThrottleEvents")
+    assert watched == {(kind,) for kind in kinds} | {(kind, index) for kind in kinds for index in indexes}
+
+
+def test_dynamodb_s_own_failures_are_noticed_of_every_operation_that_we_use(template: Json) -> None:
+    used = {
+        grant.action.removeprefix("dynamodb:")
+        for folder in FUNCTIONS
+        for grant in grants(template, folder)
+        if grant.action.startswith("dynamodb:") and "StreamArn" not in grant.on and grant.on != '"*"'
+    }
+    alarm = template["Resources"]["TableFails"]["Properties"]
+    metrics = [each["MetricStat"]["Metric"] for each in alarm["Metrics"] if "MetricStat" in each]
+
+    watched = {d["Value"] for metric in metrics for d in metric["Dimensions"] if d["Name"] == "Operation"}
+
+    assert {metric["MetricName"] for metric in metrics} == {"SystemErrors"}
+    assert watched == used
+
+
+def test_records_that_a_mapping_gives_up_are_noticed(template: Json, deployed: Json) -> None:
+    counting = {
+        name
+        for name, mapping in of_type(deployed, "AWS::Lambda::EventSourceMapping").items()
+        if mapping.get("MetricsConfig") == {"Metrics": ["EventCount"]}
+    }
+
+    watched = {
+        alarm["Dimensions"][0]["Value"]["Ref"]
+        for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
+        if alarm.get("MetricName") == "DroppedEventCount"
+    }
+
+    assert watched == counting == {"FetchAccountsFunctionReceived", "PublishEventsFunctionSettled"}
+
+
+def test_requests_that_the_gateway_turns_away_are_counted_from_its_log(template: Json) -> None:
+    counted = template["Resources"]["ThrottledRequests"]["Properties"]
+    alarm = template["Resources"]["CallersAreThrottled"]["Properties"]
+    log = json.loads(template["Resources"]["HttpApi"]["Properties"]["AccessLogSettings"]["Format"])
+    (made,) = counted["MetricTransformations"]
+
+    assert counted["LogGroupName"] == {"Ref": "ApiLogs"}
+    assert counted["FilterPattern"] == '{ $.status = "429" }'
+    assert log["status"] == "$context.status"
+    assert (alarm["Namespace"], alarm["MetricName"]) == (made["MetricNamespace"], made["MetricName"])
+
+
+def test_what_kms_refuses_is_counted_from_the_logs_of_whoever_calls_it(template: Json) -> None:
+    callers = {
+        folder: {grant.action.removeprefix("kms:") for grant in held}
+        for folder in FUNCTIONS
+        if (held := [g for g in grants(template, folder) if "LoginKey" in g.on or "IndexKey" in g.on])
+    }
+    counted = {
+        each["LogGroupName"]["Ref"]: each["FilterPattern"]
+        for each in of_type(template, "AWS::Logs::MetricFilter").values()
+        if each["MetricTransformations"][0]["MetricName"] == "KeyRefusals"
+    }
+
+    assert set(counted) == {f"{camel(folder)}Logs" for folder in callers}
+    for pattern in counted.values():
+        looked_for = set(re.findall(r'\$\.(error|cause) = "(\w+): \*"', pattern))
+        assert looked_for == {(where, call) for where in ("error", "cause") for call in set().union(*callers.values())}
+
+
 def test_what_is_given_up_is_noticed(template: Json) -> None:
     given_up = {n for n, q in of_type(template, "AWS::SQS::Queue").items() if "RedrivePolicy" not in q}
     watched = {
         alarm["Dimensions"][0]["Value"]["Fn::GetAtt"][0]
         for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
-        if alarm["MetricName"] == "ApproximateNumberOfMessagesVisible" and alarm["TreatMissingData"] == "notBreaching"
+        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+        and alarm["TreatMissingData"] == "notBreaching"
     }
 
     assert watched == given_up
@@ -957,7 +1170,7 @@ def test_ops_hear_when_a_function_that_feeds_its_own_queue_is_taken_for_an_endle
     watched = [
         alarm["Dimensions"]
         for alarm in of_type(template, "AWS::CloudWatch::Alarm").values()
-        if alarm["MetricName"] == "RecursiveInvocationsDropped"
+        if alarm.get("MetricName") == "RecursiveInvocationsDropped"
     ]
 
     loops = any(json.dumps(queue) in fed for queue in served)
@@ -974,10 +1187,23 @@ def metrics_that_we_write() -> set[str]:
 
 def test_alarms_watch_metrics_that_somebody_writes(template: Json) -> None:
     ours = {"Fn::Sub": "flinks-landing/${AWS::StackName}"}
-    alarms = [a for a in of_type(template, "AWS::CloudWatch::Alarm").values() if a["Namespace"] == ours]
+    alarms = [a for a in of_type(template, "AWS::CloudWatch::Alarm").values() if a.get("Namespace") == ours]
+    filtered = {
+        made["MetricName"]
+        for each in of_type(template, "AWS::Logs::MetricFilter").values()
+        for made in each["MetricTransformations"]
+    }
 
-    assert {alarm["MetricName"] for alarm in alarms} <= metrics_that_we_write()
-    assert {alarm["Dimensions"][0]["Value"] for alarm in alarms} <= set(FUNCTIONS)
+    of_functions = [alarm for alarm in alarms if "Dimensions" in alarm]
+    assert {alarm["MetricName"] for alarm in of_functions} <= metrics_that_we_write()
+    assert {alarm["Dimensions"][0]["Value"] for alarm in of_functions} <= set(FUNCTIONS)
+    assert {alarm["MetricName"] for alarm in alarms if "Dimensions" not in alarm} == filtered
+
+
+def test_two_regions_can_have_a_dashboard_each(template: Json) -> None:
+    name = template["Resources"]["Dashboard"]["Properties"]["DashboardName"]
+
+    assert name == {"Fn::Sub": "${AWS::StackName}-${AWS::Region}"}  # names are of the account
 
 
 def test_the_dashboard_shows_metrics_that_somebody_writes(template: Json) -> None:

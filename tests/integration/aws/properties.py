@@ -126,6 +126,7 @@ class Services:
             "AWS::IAM::RolePolicy": self._role_policy,
             "AWS::IAM::ManagedPolicy": self._managed_policy,
             "AWS::Logs::LogGroup": self._log_group,
+            "AWS::Logs::MetricFilter": self._metric_filter,
             "AWS::Events::EventBus": self._bus,
             "AWS::Events::Rule": self._rule,
             "AWS::Scheduler::Schedule": self._schedule,
@@ -212,7 +213,12 @@ class Services:
     def _queue(self, url: str, _: Mapping[str, Any]) -> Reported:
         asked = self._client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
         attributes: Reported = asked["Attributes"]
-        return attributes | {"RedrivePolicy": json.loads(attributes.get("RedrivePolicy", "{}"))}
+        documents = ("RedrivePolicy", "RedriveAllowPolicy")
+        return (
+            attributes
+            | {"QueueName": url.rsplit("/", 1)[1]}
+            | {name: json.loads(attributes.get(name, "{}")) for name in documents}
+        )
 
     def _queue_policy(self, _: str, properties: Mapping[str, Any]) -> Reported:
         """Its queues are known by intrinsics only: that one queue has such a policy has to do."""
@@ -311,6 +317,11 @@ class Services:
     def _log_group(self, name: str, _: Mapping[str, Any]) -> Reported:
         groups = self._client("logs").describe_log_groups(logGroupNamePrefix=name)["logGroups"]
         reported: Reported = next(group for group in groups if group["logGroupName"] == name)
+        return reported
+
+    def _metric_filter(self, name: str, _: Mapping[str, Any]) -> Reported:
+        filters = self._client("logs").describe_metric_filters()["metricFilters"]
+        reported: Reported = next(each for each in filters if each["filterName"] == name)
         return reported
 
     def _bus(self, name: str, _: Mapping[str, Any]) -> Reported:

@@ -89,6 +89,21 @@ def test_a_role_that_may_not_consume_gets_nothing(client: Client, make_function:
     assert queue.remaining() == 1
 
 
+def test_a_queue_that_takes_tls_only_is_consumed_by_its_mapping(
+    client: Client, make_function: Callable[..., str]
+) -> None:
+    queue = Queue(client, make_function, "tls-only", *CONSUME)
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*", "Condition": plain}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    client("sqs").set_queue_attributes(QueueUrl=queue.url, Attributes={"Policy": policy})
+
+    queue.send(None)
+
+    assert eventually(queue.result) == "OK"
+    assert queue.remaining() == 0
+
+
 SENDS_TO_ITS_OWN_QUEUE = """
 import json, os
 import boto3

@@ -16,6 +16,10 @@ ACCOUNT_MAY_ALL = {
         {"Effect": "Allow", "Principal": {"AWS": {"Ref": "AWS::AccountId"}}, "Action": "kms:*", "Resource": "*"}
     ],
 }
+NOBODY_MAY_ASSUME = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Deny", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
 TEMPLATE: dict[str, Any] = {
     "Transform": "AWS::Serverless-2016-10-31",
     "Parameters": {"Days": {"Type": "Number", "Default": 7}, "Most": {"Type": "Number", "Default": 5}},
@@ -67,6 +71,38 @@ TEMPLATE: dict[str, Any] = {
                         }
                     ]
                 },
+            },
+        },
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": NOBODY_MAY_ASSUME}},
+        "RolePolicy": {
+            "Type": "AWS::IAM::RolePolicy",
+            "Properties": {
+                "RoleName": {"Ref": "Role"},
+                "PolicyName": "reads",
+                "PolicyDocument": {
+                    "Version": "2012-10-17",
+                    "Statement": [{"Effect": "Allow", "Action": "sqs:ReceiveMessage", "Resource": "*"}],
+                },
+            },
+        },
+        "Alarm": {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {
+                "Metrics": [
+                    {"Id": "all", "Expression": "SUM(METRICS())"},
+                    {
+                        "Id": "errors",
+                        "ReturnData": False,
+                        "MetricStat": {
+                            "Metric": {"Namespace": "AWS/Lambda", "MetricName": "Errors"},
+                            "Period": 60,
+                            "Stat": "Sum",
+                        },
+                    },
+                ],
+                "EvaluationPeriods": 1,
+                "Threshold": {"Ref": "Most"},
+                "ComparisonOperator": "GreaterThanThreshold",
             },
         },
         "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"VisibilityTimeout": 60, "SqsManagedSseEnabled": True}},

@@ -103,6 +103,24 @@ def test_what_was_built_is_deployed_under_the_release_of_it_and_of_every_paramet
     assert first[first.index("--template-file") + 1] == str(built / "template.yaml")
 
 
+def test_a_first_deployment_protects_the_table_only_once_it_has_succeeded(make: Make, sam: Path) -> None:
+    done = make("deploy", "FIRST=yes", overrides=NEEDED)
+
+    _, (_, *first), (_, *then) = calls(sam)
+    assert done.returncode == 0, done.stderr
+    assert first == [*then, "ProtectTable=false"]  # the same release, so that the second changes nothing else
+    assert then[0] == "deploy"
+
+
+def test_a_first_deployment_that_fails_is_not_deployed_again(make: Make, sam: Path) -> None:
+    sam.write_text(sam.read_text() + "[[ $* != *ProtectTable=false* ]]\n")
+
+    done = make("deploy", "FIRST=yes", overrides=NEEDED)
+
+    assert done.returncode != 0
+    assert len(calls(sam)) == 2
+
+
 def test_arm64_is_the_default_architecture(make: Make, sam: Path) -> None:
     make("build", overrides=[])
 
