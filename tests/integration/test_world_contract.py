@@ -251,6 +251,8 @@ def test_a_condition_decides_whether_the_write_happens(aws: Aws, used_table: str
     ("update", "changed"),
     [
         ("SET rooms = :five", {"rooms": {"N": "5"}}),
+        ("ADD absent :five", {"absent": {"N": "5"}}),
+        ("ADD rooms :five REMOVE sold", {"rooms": {"N": "8"}, "sold": None}),
         ("REMOVE rooms, absent", {"rooms": None}),
         (
             "SET #plan.#area = :one, #plan.fresh = :map",

@@ -1,7 +1,8 @@
 """The part of DynamoDB's expression language that the service and its readers write; all else is a syntax error.
 
 Conditions: `AND`, `OR`, brackets, `attribute_exists`, `attribute_not_exists`, `IN`, and a path compared with a value by
-`=`, `<`, `<=`, `>=`. Updates: `SET path = :value`, `REMOVE path`. Paths go through maps, not into lists.
+`=`, `<`, `<=`, `>=`. Updates: `SET path = :value`, `ADD path :number`, `REMOVE path`. Paths go through maps, not into
+lists.
 """
 
 import re
@@ -26,6 +27,12 @@ ORDERED = {"S", "N", "B"}
 
 class ExpressionError(Exception):
     """What AWS refuses with a ValidationException; the message is for the reader of a red test."""
+
+
+class Sum(str):
+    """A value to be added to what is there, not set."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -66,12 +73,12 @@ class _Parser:
         return self._joined("OR", lambda: self._joined("AND", self._term))
 
     def update(self) -> dict[Path, str | None]:
-        """By path, the value to set; None removes."""
+        """By path, the value to set, or a Sum; None removes."""
         changes: dict[Path, str | None] = {}
-        words = ["SET", "REMOVE"]
+        parts = {"SET": self._assignment, "ADD": self._addition, "REMOVE": self._removal}
         while self.peek():
-            words.remove(word := self.take(*words))
-            for path, value in self._several(self._assignment if word == "SET" else self._removal):
+            part = parts.pop(self.take(*parts))
+            for path, value in self._several(part):
                 if any(path[: len(other)] == other[: len(path)] for other in changes):
                     raise ExpressionError("Two document paths overlap with each other")
                 changes[path] = value
@@ -107,13 +114,16 @@ class _Parser:
         self.take(")")
         return node
 
-    def _removal(self) -> tuple[Path, None]:
+    def _removal(self) -> tuple[Path, str | None]:
         return self._path(), None
 
     def _assignment(self) -> tuple[Path, str | None]:
         path = self._path()
         self.take("=")
         return path, self._value()
+
+    def _addition(self) -> tuple[Path, str | None]:
+        return self._path(), Sum(self._value())
 
     def _value(self) -> str:
         token = self.take()
@@ -187,10 +197,19 @@ class Evaluation:
                     raise ExpressionError("The document path provided in the update expression is invalid for update")
                 inside[step] = {"M": dict(inside[step]["M"])}
                 inside = inside[step]["M"]
-            inside.pop(last, None)
-            if value is not None:
+            before = inside.pop(last, {"N": "0"})
+            if isinstance(value, Sum):
+                inside[last] = added(before, self.values[value])
+            elif value is not None:
                 inside[last] = copied(self.values[value])
         return item
+
+
+def added(before: Value, value: Value) -> Value:
+    """Numbers only: DynamoDB adds to sets too, and nothing of ours does."""
+    if set(before) != {"N"} or set(value) != {"N"}:
+        raise ExpressionError("An operand in the update expression has an incorrect data type")
+    return {"N": number(Decimal(before["N"]) + Decimal(value["N"]))}
 
 
 def find(item: Item, steps: Path) -> Value | None:
