@@ -272,6 +272,21 @@ def test_when_aws_fails_in_the_middle_the_connection_still_gets_there(
     assert service.versions_below(connection_id) == 1
 
 
+def test_what_aws_did_not_serve_is_counted_and_named_in_the_log_line(
+    service: Service, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.connect_and_post()
+    service.world.fail("kms", "decrypt", "ThrottlingException")
+
+    with caplog.at_level("INFO"):
+        service.settle()
+
+    said = [vars(record) for record in caplog.records if record.getMessage() == "fetch ended"]
+    metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
+    assert [each["cause"].partition(" at ")[0] for each in said if each["cause"]] == ["Decrypt: ThrottlingException"]
+    assert sum(line.get("FetchError", [0])[0] for line in metrics) == 1
+
+
 @pytest.mark.parametrize(("aws", "operation"), [("kms", "decrypt"), ("s3", "put_object")])
 def test_an_open_session_outlives_a_fault_of_aws(service: Service, aws: str, operation: str) -> None:
     connection_id = service.connect_and_post(pending={"polls": 1})

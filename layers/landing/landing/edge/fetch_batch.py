@@ -52,5 +52,5 @@ def _report(hint: Hint, outcome: FetchOutcome | Exception, logger: Logger) -> li
         logger.error("fetch broke off", error=name_of(outcome), place=place_of(outcome), **about)
         return [Metric.FETCH_ERROR]
     about["correlationId"] = outcome.correlation_id
-    logger.info("fetch ended", ending=outcome.ending, reason=outcome.reason, **about)
+    logger.info("fetch ended", ending=outcome.ending, reason=outcome.reason, cause=outcome.cause, **about)
     return [*outcome.metrics, *([_COUNTED[outcome.ending]] if outcome.ending in _COUNTED else [])]

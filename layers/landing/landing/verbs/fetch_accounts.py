@@ -19,11 +19,12 @@ from landing.domain.change import Transition, meets
 from landing.domain.connection import Action, Connection, Hint, Status
 from landing.domain.reasons import Reason
 from landing.domain.transitions import Put, claimed, gave_up, next_generation, pending, ready, taken_over, waiting
-from landing.error_names import NOT_SERVED
+from landing.error_names import NOT_SERVED, name_of, place_of
 from landing.flinks import account_data
 from landing.flinks.answer import Answer
 from landing.flinks.client import FlinksClient
 from landing.flinks.codes import ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
+from landing.metrics import Metric
 from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.drop_store import AnotherChoice, DropNotPut, DropStore, PutFailure
 from landing.stores.index_key import IndexKey
@@ -79,6 +80,8 @@ class FetchOutcome:
     reason: Reason | None = None
     metrics: tuple[str, ...] = ()
     correlation_id: str | None = None
+    cause: str | None = None
+    """Which call of AWS was not served, in AWS's words, and where."""
 
 
 @dataclass
@@ -146,8 +149,8 @@ class Fetcher:
             return self._go_on(step)
         except RowChanged as loss:
             return self._lost(step, loss.row)
-        except NOT_SERVED:
-            return self._give_back(step)
+        except NOT_SERVED as error:
+            return replace(self._give_back(step), cause=f"{name_of(error)} at {place_of(error)}")
 
     def _refused(self, hint: Hint, row: Connection | None, now: datetime) -> FetchOutcome:
         unfinished = (Status.PENDING, Status.WAITING, Status.FETCHING)
@@ -172,7 +175,8 @@ class Fetcher:
     def _give_back(self, step: Step) -> FetchOutcome:
         """AWS did not serve in the middle of a claim: let someone try later. If the table is what ails, it raises."""
         try:
-            return self._wait(Step(step.claim, sent=step.sent), Reason.SERVICE_UNAVAILABLE)
+            noted = Step(step.claim, sent=step.sent).noting(Metric.FETCH_ERROR)
+            return self._wait(noted, Reason.SERVICE_UNAVAILABLE)
         except RowChanged:
             return FetchOutcome(step.claim.hint, FetchEnding.SUPERSEDED)
 
