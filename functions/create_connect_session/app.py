@@ -12,7 +12,7 @@ from landing.stores.session_count import TooManySessions
 from landing.verbs.create_connect_session import NoSession, Options, create_connect_session
 
 logger = Logger()
-wiring.in_init(wiring.connect_page, wiring.token_mint, wiring.owner_tag)
+wiring.in_init(wiring.connect_page, wiring.token_mint, wiring.owner_tag, wiring.session_count)
 
 
 def open_session(event: web.Event) -> web.Reply:
