@@ -9,7 +9,7 @@ message that gets lost costs time, because `resume_stalled` finds every connecti
 import random
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -80,8 +80,7 @@ class FetchOutcome:
     reason: Reason | None = None
     metrics: tuple[str, ...] = ()
     correlation_id: str | None = None
-    cause: str | None = None
-    """Which call of AWS was not served, in AWS's words, and where."""
+    cause: str | None = None  # which call of AWS was not served, in AWS's words, and where
 
 
 @dataclass
@@ -160,13 +159,10 @@ class Fetcher:
         return FetchOutcome(hint, FetchEnding.EARLY)
 
     def _lost(self, step: Step, row: Connection | None) -> FetchOutcome:
-        claim = step.claim
-        if row is not None and row.hint == claim.hint and row.refetch_wanted:
-            try:
+        if row is not None and row.hint == step.claim.hint and row.refetch_wanted:
+            with suppress(RowChanged):  # an erase came between
                 return self._hand_over(step)
-            except RowChanged:  # an erase came between
-                return FetchOutcome(claim.hint, FetchEnding.SUPERSEDED)
-        return FetchOutcome(claim.hint, FetchEnding.SUPERSEDED)
+        return FetchOutcome(step.claim.hint, FetchEnding.SUPERSEDED)
 
     def _hand_over(self, step: Step) -> FetchOutcome:
         self._write(step.claim, next_generation(step.claim, self.clock(), put=step.sent.put))
@@ -175,8 +171,8 @@ class Fetcher:
     def _give_back(self, step: Step) -> FetchOutcome:
         """AWS did not serve in the middle of a claim: let someone try later. If the table is what ails, it raises."""
         try:
-            noted = Step(step.claim, sent=step.sent).noting(Metric.FETCH_ERROR)
-            return self._wait(noted, Reason.SERVICE_UNAVAILABLE)
+            counting = Step(step.claim, metrics=(Metric.FETCH_ERROR,), sent=step.sent)
+            return self._wait(counting, Reason.SERVICE_UNAVAILABLE)
         except RowChanged:
             return FetchOutcome(step.claim.hint, FetchEnding.SUPERSEDED)
 
