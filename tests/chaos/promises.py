@@ -9,7 +9,8 @@ from collections import defaultdict
 from typing import Any
 
 from landing.domain.connection import Connection, Status, timestamp
-from tests.world.service import BUCKET, Service
+from landing.stores.connection_row import from_item
+from tests.world.service import BUCKET, TABLE, Service
 
 
 class Broken(AssertionError):
@@ -24,11 +25,12 @@ class Promises:
         self._committed: dict[tuple[str, int, Any], tuple[str, str]] = {}
         self._erased: dict[str, int] = {}
         self._accounts: dict[str, frozenset[str]] = {}
+        self._read: dict[str, tuple[Any, Connection]] = {}
 
     def check(self) -> None:
         """Every promise that holds at every moment."""
         below = self._objects()
-        for row in self._service.rows():
+        for row in self._rows():
             if row.status is Status.READY:
                 self._ready(row, below[row.connection_id])
             if row.status is Status.DELETED:
@@ -40,7 +42,7 @@ class Promises:
         """What holds once nothing is due any more."""
         self.check()
         below = self._objects()
-        for row in self._service.rows():
+        for row in self._rows():
             self._only_committed(row, below[row.connection_id], "nothing is due")
             _hold(row.uncommitted is None, row, "something is to be swept, and nobody will")
             _hold(row.due_at is None, row, "it is due, and at rest")
@@ -81,6 +83,17 @@ class Promises:
             drop = json.loads(gzip.decompress(below[where]))
             self._accounts[where[1]] = frozenset(account["Id"] for account in drop["Accounts"])
         return self._accounts[where[1]]
+
+    def _rows(self) -> list[Connection]:
+        """The rows, each read once: a write makes another item."""
+        rows = []
+        for (connection_id,), item in self._service.world.tables[TABLE].items.items():
+            item_before, row = self._read.get(str(connection_id), (None, None))
+            if item is not item_before or row is None:
+                row = from_item(item)
+                self._read[str(connection_id)] = item, row
+            rows.append(row)
+        return rows
 
     def _objects(self) -> dict[str, dict[tuple[str, str], bytes]]:
         """What lies in the bucket, by connection, then by key and version."""

@@ -116,6 +116,7 @@ class Walk:
 
         def act() -> None:
             self.log.append(f"  meanwhile {other.__name__}")
+            wiring.reset()  # in another process, which shares nothing but AWS and Flinks
             with suppress(ClientError, BotoCoreError):
                 other()
 
