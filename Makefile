@@ -139,6 +139,10 @@ contracts: $(VENVS)/test/.installed ## write docs/contracts/ and docs/frontend/a
 states: $(VENVS)/test/.installed ## write docs/states.md from the rules of what may follow what
 	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m ops.states
 
+.PHONY: kit
+kit: $(VENVS)/test/.installed ## write docs/consumers/kit/ from the simulator's households
+	@PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m tests.kit
+
 .PHONY: benchmark
 benchmark: $(VENVS)/test/.installed ## how much our own work adds to waiting for Flinks, as ratios
 	@PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m tests.benchmarks.fetch_batch

@@ -39,6 +39,11 @@ FROM (
 ) AS lists
 CROSS JOIN UNNEST(elements) WITH ORDINALITY AS each_of (element, position);
 
+CREATE OR REPLACE VIEW account_objects AS
+SELECT connection_id, generation, position, element
+FROM account_elements
+WHERE json_format(element) LIKE '{%';
+
 CREATE OR REPLACE VIEW transaction_elements AS
 SELECT connection_id, generation, account_position, account_id, position, element
 FROM (

@@ -37,8 +37,7 @@ SELECT
   json_extract_scalar(element, '$.TransitNumber') AS transit_number,
   json_extract_scalar(element, '$.AccountNumber') AS account_number,
   json_extract_scalar(element, '$.LastFourDigits') AS last_four_digits
-FROM account_elements
-WHERE json_format(element) LIKE '{%';
+FROM account_objects;
 
 -- Holder is an object, or only a name.
 CREATE OR REPLACE VIEW holders AS
@@ -56,8 +55,7 @@ SELECT
   json_extract_scalar(element, '$.Holder.Address.PostalCode') AS postal_code,
   json_extract_scalar(element, '$.Holder.Address.POBox') AS po_box,
   json_extract_scalar(element, '$.Holder.Address.Country') AS country
-FROM account_elements
-WHERE json_format(element) LIKE '{%';
+FROM account_objects;
 
 CREATE OR REPLACE VIEW balances AS
 SELECT
@@ -81,8 +79,7 @@ FROM (
     json_extract_scalar(element, '$.Balance.Available') AS available,
     json_extract_scalar(element, '$.Balance.Limit') AS credit_limit,
     json_extract_scalar(element, '$.OverdraftLimit') AS overdraft_limit
-  FROM account_elements
-  WHERE json_format(element) LIKE '{%'
+  FROM account_objects
 ) AS said;
 
 -- Days come as YYYY-MM-DD, as YYYY/MM/DD and with a time. A debit or credit of 0 means that there is none; both may

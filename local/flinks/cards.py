@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from local.flinks import data
+from local.flinks import data, households
 from local.flinks.ids import random_guid, sequential_guid
 from local.flinks.personas import INSTITUTIONS, Persona, Question
 from local.flinks.reply import Json
@@ -108,8 +108,10 @@ class Card:
         return {"InstitutionName": name, "InstitutionId": INSTITUTIONS.get(name, 99), "Institution": name}
 
     def every_account(self) -> Sequence[Json]:
-        first_day = self.connected.date() - timedelta(days=HISTORY_DAYS)
-        return data.accounts(self.login_id, first_day, self.refreshed.date())
+        first_day, last_day = self.connected.date() - timedelta(days=HISTORY_DAYS), self.refreshed.date()
+        if self.persona.household is not None:
+            return households.accounts(self.persona.household, self.login_id, first_day, last_day)
+        return data.accounts(self.login_id, first_day, last_day)
 
     def accounts(self, options: Options, now: datetime) -> list[Json]:
         collected_since = self.refreshed.date() - timedelta(days=self.days)

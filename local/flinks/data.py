@@ -1,6 +1,6 @@
 """Flinks Capital's books: accounts that depend on login and days alone, cents exact (flinks.md §6.2)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -81,7 +81,7 @@ def accounts(seed: str, first_day: date, last_day: date) -> tuple[Json, ...]:
     A day's transactions depend on the seed and the day alone, so a later `last_day` only adds to them.
     """
     holder = _HOLDERS[_draws(f"{seed}/holder")[0] % len(_HOLDERS)]
-    ledgers = _ledgers(seed, first_day, last_day)
+    ledgers = keep(seed, _KEPT, first_day, last_day)
     (chequing, chequing_cents), (savings, savings_cents), (dollars, dollars_cents), (card, card_cents) = ledgers
     card = [entry | {"Balance": None} for entry in card]
     everyday = {
@@ -91,34 +91,34 @@ def accounts(seed: str, first_day: date, last_day: date) -> tuple[Json, ...]:
         "AccountType": "Personal",
     }
     return (
-        _account(
+        account(
             seed,
             "Chequing CAD",
             "Operations",
             "Chequing",
             chequing,
             everyday | {"TransitNumber": "77777", "AccountNumber": "1111000", "OverdraftLimit": 0},
-            {"Available": _money(chequing_cents - 5000), "Current": _money(chequing_cents), "Limit": 5000},
+            {"Available": money(chequing_cents - 5000), "Current": money(chequing_cents), "Limit": 5000},
         ),
-        _account(
+        account(
             seed,
             "Savings CAD",
             "Operations",
             "Savings",
             savings,
             everyday | {"TransitNumber": "07743", "AccountNumber": "1111001", "OverdraftLimit": None},
-            {"Available": _money(savings_cents), "Current": _money(savings_cents), "Limit": None},
+            {"Available": money(savings_cents), "Current": money(savings_cents), "Limit": None},
         ),
-        _account(
+        account(
             seed,
             "Chequing USD",
             "Operations",
             "Chequing",
             dollars,
             everyday | {"TransitNumber": "12347", "AccountNumber": "1111002", "OverdraftLimit": 0, "Currency": "USD"},
-            {"Available": _money(dollars_cents), "Current": _money(dollars_cents), "Limit": 0},
+            {"Available": money(dollars_cents), "Current": money(dollars_cents), "Limit": 0},
         ),
-        _account(
+        account(
             seed,
             "Visa Horizon",
             "Credits",
@@ -128,9 +128,9 @@ def accounts(seed: str, first_day: date, last_day: date) -> tuple[Json, ...]:
                 "LastFourDigits": "4021",
                 "Holder": {"Name": holder["Name"], "Address": None, "Email": None, "PhoneNumber": None},
             },
-            {"Available": None, "Current": _money(card_cents), "Limit": 3000},
+            {"Available": None, "Current": money(card_cents), "Limit": 3000},
         ),
-        _account(
+        account(
             seed,
             "RRSP",
             "Products",
@@ -142,7 +142,7 @@ def accounts(seed: str, first_day: date, last_day: date) -> tuple[Json, ...]:
     )
 
 
-def _account(
+def account(
     seed: str,
     title: str,
     category: str,
@@ -172,17 +172,20 @@ def _account(
 type Ledger = tuple[list[Json], int]
 """Transactions, newest first, and the balance after them in cents."""
 
+type Rule = Callable[[date, int], Iterator[Entry]]
+"""What happens on an account on a day; the number is drawn for that account and day."""
 
-def _ledgers(seed: str, first_day: date, last_day: date) -> list[Ledger]:
-    """Keep the four accounts that have transactions, in the order of _KEPT."""
+
+def keep(seed: str, kept: Sequence[tuple[Rule, int]], first_day: date, last_day: date) -> list[Ledger]:
+    """Keep up to four accounts, each by its rule and from its usual opening balance in cents."""
     openings = _draws(f"{seed}/openings")
-    balances = [usual + draw % 50_000 for (_, usual), draw in zip(_KEPT, openings, strict=True)]
-    transactions: list[list[Json]] = [[] for _ in _KEPT]
+    balances = [usual + draw % 50_000 for (_, usual), draw in zip(kept, openings, strict=False)]
+    transactions: list[list[Json]] = [[] for _ in kept]
     for number in range((last_day - first_day).days + 1):
         day = first_day + timedelta(days=number)
         written = day.isoformat()
         draws = _draws(f"{seed}/{written}")
-        for account, (entries_of, _) in enumerate(_KEPT):
+        for account, (entries_of, _) in enumerate(kept):
             for place, entry in enumerate(entries_of(day, draws[account])):
                 balances[account] += entry.cents
                 transactions[account].append(
@@ -190,9 +193,9 @@ def _ledgers(seed: str, first_day: date, last_day: date) -> list[Ledger]:
                         "Date": written,
                         "Code": None,
                         "Description": entry.description,
-                        "Debit": _money(-entry.cents) if entry.cents < 0 else None,
-                        "Credit": _money(entry.cents) if entry.cents > 0 else None,
-                        "Balance": _money(balances[account]),
+                        "Debit": money(-entry.cents) if entry.cents < 0 else None,
+                        "Credit": money(entry.cents) if entry.cents > 0 else None,
+                        "Balance": money(balances[account]),
                         "Id": random_guid(seed, account, written, place),
                     }
                 )
@@ -248,6 +251,6 @@ def _draws(seed: str) -> list[int]:
     return [int.from_bytes(digest[start : start + 6]) for start in (0, 6, 12, 18)]
 
 
-def _money(cents: int) -> int | float:
+def money(cents: int) -> int | float:
     """Write 5000, 512.9 or 63.28: what Flinks' serialiser makes of a decimal."""
     return cents // CENTS if cents % CENTS == 0 else cents / CENTS

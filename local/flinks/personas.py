@@ -29,6 +29,7 @@ class Persona:
     pending_code: str = "OPERATION_PENDING"
     always_pending: bool = False  # each session starts with a 202
     never_refreshed: bool = False  # LastRefresh is 0001-01-01T00:00:00
+    household: str | None = None  # whose books they are (households.py); None: Flinks Capital's everyday ones
 
 
 PERSONAS = {
@@ -43,6 +44,7 @@ PERSONAS = {
         # The simulator's own, for what Flinks Capital has no user:
         Persona("never_refreshed", never_refreshed=True),
         Persona("question_not_found", outcome="QUESTION_NOT_FOUND"),
+        *(Persona(name, household=name) for name in ("overdrawn", "joint", "on_credit", "in_dollars", "en_francais")),
     )
 }
 

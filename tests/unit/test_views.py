@@ -7,21 +7,19 @@ import os
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-import sqlglot
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 from sqlglot import exp
 
 from ops import unread
 from tests import lake
+from tests.engines import CONSUMERS, ENGINES, Rows, in_duckdb, rows, statements
 
 DOCS = Path(__file__).parents[2] / "docs"
-CONSUMERS = DOCS / "consumers"
 CONTRACT = json.loads((DOCS / "contracts" / "drop.v1.schema.json").read_text())
 EXAMPLE = json.loads((DOCS / "contracts" / "examples" / "drop.v1.json").read_text())
 VIEWS = ("connections", "accounts", "holders", "balances", "transactions", "closing_balances", "unread")
@@ -30,7 +28,6 @@ FOUND = {dict: "object", list: "array", str: "text", int: "number", float: "numb
 NEIGHBOUR = "con_neighbour"
 
 type Json = dict[str, Any]
-type Rows = list[tuple[Any, ...]]
 type Misfit = tuple[str, str, str]
 """connection_id, place, found"""
 
@@ -106,76 +103,6 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     put(folder, "con_no_json", '{"Accounts": [}')
     put(folder, "con_no_object", "[1]")
     return folder
-
-
-# --- two engines
-
-
-def in_duckdb(folder: Path) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect()
-    connection.execute(f"SET VARIABLE drops = '{folder}/accounts/v1/*/*.json.gz'")
-    for script in ("duckdb.sql", "views.sql", "unread.sql"):
-        connection.execute((CONSUMERS / script).read_text())
-    return connection
-
-
-def statements(script: str) -> list[exp.Expression]:
-    """As sqlglot reads Athena: its tables are made in Hive's language, its queries in Trino's."""
-    text = (CONSUMERS / script).read_text()
-    parsed = sqlglot.parse(text, read="trino")
-    tables = [
-        each for each in sqlglot.parse(text, read="athena") if isinstance(each, exp.Create) and each.kind == "TABLE"
-    ]
-    views = [each for each in parsed if isinstance(each, exp.Create) and each.kind == "VIEW"]
-    return [*tables, *views]
-
-
-def in_athena(folder: Path) -> duckdb.DuckDBPyConnection:
-    """Athena's own text, in DuckDB: sqlglot knows both languages."""
-    connection = duckdb.connect()
-    drops = f"{folder}/accounts/v1/*/*.json.gz"
-    connection.execute(_OBJECTS.format(drops=drops))
-    for statement in athenas_views():
-        connection.execute(statement)
-    return connection
-
-
-_OBJECTS = """
-CREATE VIEW objects AS
-SELECT filename AS "$path", CAST(json AS varchar) AS body
-FROM read_json_objects('{drops}', filename = true, format = 'newline_delimited', ignore_errors = true);
-
-CREATE MACRO json_extract_scalar(document, path) AS
-  CASE WHEN json_type(document, path) NOT IN ('OBJECT', 'ARRAY') THEN json_extract_string(document, path) END;
-"""
-
-
-@cache
-def athenas_views() -> list[str]:
-    """In DuckDB's language."""
-    return [
-        _for_duckdb(statement).sql("duckdb", comments=False)
-        for script in ("athena.sql", "views.sql", "unread.sql")
-        for statement in statements(script)
-        if isinstance(statement, exp.Create) and statement.kind == "VIEW"
-    ]
-
-
-def _for_duckdb(statement: exp.Expression) -> exp.Expression:
-    """What sqlglot leaves in Trino's way: nothing for an object where text is asked for, groups by $."""
-    for scalar in list(statement.find_all(exp.JSONExtractScalar)):
-        scalar.replace(exp.Anonymous(this="json_extract_scalar", expressions=[scalar.this, scalar.expression]))
-    for replaced in statement.find_all(exp.RegexpReplace):
-        text = replaced.args["replacement"].this.replace("$", "\\")
-        replaced.set("replacement", exp.Literal.string(text))
-    return statement
-
-
-ENGINES = {"duckdb": in_duckdb, "athena": in_athena}
-
-
-def rows(queries: duckdb.DuckDBPyConnection, view: str) -> Rows:
-    return queries.execute(f"SELECT * FROM {view} ORDER BY ALL").fetchall()  # noqa: S608 - our own words
 
 
 type Seen = dict[str, Rows]
