@@ -134,6 +134,7 @@ contracts: $(VENVS)/test/.installed ## write docs/contracts/ and docs/frontend/a
 	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m ops.contracts
 	PYTHONPATH=. $(VENVS)/test/bin/python -m ops.unread
 	PYTHONPATH=. $(VENVS)/test/bin/python -m ops.api_page
+	PYTHONPATH=. $(VENVS)/test/bin/python -m ops.models
 
 .PHONY: states
 states: $(VENVS)/test/.installed ## write docs/states.md from the rules of what may follow what

@@ -167,6 +167,23 @@ def deploy_built(
     return deploy_packaged(emulator, packaged.read_text(), named, STACK_NAME)
 
 
+def deploy_example(
+    emulator: EmulatorAddress, template: Path, parameters: Mapping[str, str], folder: Path, stack_name: str
+) -> dict[str, str]:
+    """Build, package and deploy another SAM template as it stands; the outputs of its stack. Raises DeploymentError."""
+    built, packaged = folder / "built", folder / "packaged.yaml"
+    parameters = {"Architecture": host_architecture(), **parameters}
+    architecture = f"Architecture={parameters['Architecture']}"
+    region = ["--region", emulator.region]
+    with _alone_with_builds():
+        build = ["build", "--template-file", template, "--build-dir", built, "--parameter-overrides", architecture]
+        _sam([*build, *region], _build_environment(parameters["Architecture"]))
+    _make_artifact_bucket(emulator)
+    package = ["package", "--template-file", built / "template.yaml", "--output-template-file", packaged]
+    _sam([*package, "--s3-bucket", ARTIFACT_BUCKET, "--no-progressbar", *region], emulator.environment())
+    return deploy_packaged(emulator, packaged.read_text(), parameters, stack_name)
+
+
 def deploy_packaged(
     emulator: EmulatorAddress, template: str, parameters: Mapping[str, str], stack_name: str
 ) -> dict[str, str]:

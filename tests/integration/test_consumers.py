@@ -1,8 +1,7 @@
-"""A crowd of connections on the local stack, seen by a consumer who deployed what docs/consumers.md shows."""
+"""A crowd of connections on the local stack, seen by a consumer who deployed docs/consumers/example as it stands."""
 
 import hashlib
 import json
-import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -18,10 +17,11 @@ import duckdb
 import pytest
 from botocore.exceptions import ClientError
 
+from local.aws import deployment
 from tests.live_service import LiveService, eventually
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE = (DOCS / "consumers.md").read_text()
+EXAMPLE = DOCS / "consumers" / "example"
 CROWD = 200
 ODDITIES = (
     "zero_accounts",
@@ -41,26 +41,22 @@ type Json = dict[str, Any]
 pytestmark = pytest.mark.timeout(300)  # the crowd comes in a fixture
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-    assert found is not None
-    return found.group(1)
-
-
 @dataclass
 class Consumer:
-    """Who deployed the page's template. `heard` is all that came to the queue, oldest first."""
+    """Who deployed the example, and listens beside it. `heard` is all that came to the listener's queue, oldest first."""
 
     live: LiveService
     outputs: dict[str, str]
+    queue: str
     heard: list[Json] = field(default_factory=list)
 
     def listen(self) -> None:
-        sqs, queue = self.live.client("sqs"), self.outputs["Announcements"]
-        messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
+        sqs = self.live.client("sqs")
+        answer = sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        messages = answer.get("Messages", [])
         self.heard += [json.loads(message["Body"])["detail"] for message in messages]
         for message in messages:
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
 
     def hear(self, ids: set[str], times: int = 1) -> None:
         """Listen until each of these was heard so often."""
@@ -72,8 +68,13 @@ class Consumer:
 
         eventually(all_heard, f"{len(ids)} announcements", within=timedelta(minutes=3))
 
+    def taken(self) -> dict[str, Json]:
+        """What the example keeps, by connectionId."""
+        pages = self.live.client("dynamodb").get_paginator("scan").paginate(TableName=self.outputs["Taken"])
+        return {item["connectionId"]["S"]: item for page in pages for item in page["Items"]}
+
     def client(self, service: str) -> Any:
-        """With the rights of the page's ReaderRole, and no others."""
+        """With the rights of the example's ReaderRole, and no others."""
         emulator = self.live.stack.emulator
         made = self.live.client("sts").assume_role(RoleArn=self.outputs["ReaderRole"], RoleSessionName="reader")
         return boto3.Session().client(  # type: ignore[call-overload]  # any service
@@ -100,22 +101,32 @@ class Crowd:
 
 
 @pytest.fixture(scope="module")
-def consumer(live: LiveService) -> Consumer:
-    cloudformation, name = live.client("cloudformation"), "a-consumer"
+def consumer(live: LiveService, tmp_path_factory: pytest.TempPathFactory) -> Consumer:
     given = {output: live.stack.outputs[output] for output in ("EventBus", "DropReaderPolicyArn")}
-    cloudformation.create_stack(
-        StackName=name,
-        TemplateBody=block("yaml"),
-        Capabilities=["CAPABILITY_IAM"],
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+    outputs = deployment.deploy_example(
+        live.stack.emulator, EXAMPLE / "template.yaml", given, tmp_path_factory.mktemp("example"), "a-consumer"
     )
+    return Consumer(live, outputs, listener_beside(live))
 
-    def deployed() -> Json | None:
-        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-        return stack if stack["StackStatus"] == "CREATE_COMPLETE" else None
 
-    outputs = eventually(deployed, "the consumer's stack")["Outputs"]
-    return Consumer(live, {output["OutputKey"]: output["OutputValue"] for output in outputs})
+def listener_beside(live: LiveService) -> str:
+    """The URL of a queue that hears all that the bus says."""
+    sqs, events, bus = live.client("sqs"), live.client("events"), live.stack.outputs["EventBus"]
+    queue: str = sqs.create_queue(QueueName="a-listener")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = json.dumps({"source": ["flinks-landing"]})
+    rule = events.put_rule(Name="a-listener", EventBusName=bus, EventPattern=pattern)["RuleArn"]
+    may_send = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [may_send]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    events.put_targets(Rule="a-listener", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+    return queue
 
 
 @pytest.fixture(scope="module")
@@ -235,25 +246,35 @@ def test_no_announcement_holds_anything_of_the_person_or_the_login(crowd: Crowd,
 # --- read
 
 
-def test_the_reader_on_the_page_takes_each_once_with_the_rights_that_it_was_given(
-    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page: dict[str, Any] = {}
-    monkeypatch.setenv("TAKEN", crowd.consumer.outputs["Taken"])
-    monkeypatch.setattr(boto3, "client", crowd.consumer.client)  # what Lambda would give it
-    exec(block("python"), page)  # noqa: S102 - our own page
-    answered: list[int] = []
-    page["dynamodb"].meta.events.register(
-        "after-call.dynamodb.UpdateItem", lambda http_response, **_: answered.append(http_response.status_code)
-    )
-    announcements = [told for told in crowd.consumer.heard if told["id"] in crowd.ids]
-    records = [{"messageId": told["id"], "body": json.dumps({"detail": told})} for told in announcements]
+def test_the_example_takes_everyone_with_the_rights_that_it_was_given(crowd: Crowd, live: LiveService) -> None:
+    announced = {told["connectionId"]: told["drop"] for told in crowd.consumer.heard if told["id"] in crowd.ids}
 
-    failed = page["lambda_handler"]({"Records": [*records, *records[: CROWD // 4]]}, None)
+    def all_taken() -> dict[str, Json] | None:
+        taken = crowd.consumer.taken()
+        return taken if all("said" in taken.get(id_, {}) for id_ in announced) else None
 
-    assert failed == {"batchItemFailures": []}
-    assert answered.count(200) == CROWD
-    assert answered.count(400) == len(records) + CROWD // 4 - CROWD
+    taken = eventually(all_taken, "everything taken", within=timedelta(minutes=1))
+
+    assert len(announced) == CROWD
+    for connection_id, drop in announced.items():
+        item = taken[connection_id]
+        if item["dataOf"]["N"] == "1":
+            counts = (int(item["accounts"]["N"]), int(item["transactions"]["N"]))
+            assert counts == (drop["accounts"], drop["transactions"])
+    sqs, dead_letters = live.client("sqs"), crowd.consumer.outputs["DeadLetters"]
+    left = sqs.get_queue_attributes(QueueUrl=dead_letters, AttributeNames=["ApproximateNumberOfMessages"])
+    assert left["Attributes"]["ApproximateNumberOfMessages"] == "0"
+
+
+def test_the_examples_log_names_what_was_taken_and_nothing_of_anybody(crowd: Crowd, live: LiveService) -> None:
+    stack = live.client("cloudformation").describe_stack_resource(StackName="a-consumer", LogicalResourceId="Logs")
+    group = stack["StackResourceDetail"]["PhysicalResourceId"]
+
+    pages = live.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+    said = "\n".join(event["message"] for page in pages for event in page["events"])
+
+    assert all(f"{id_}: taken" in said for id_ in crowd.ids)
+    assert not any(login_id in said for login_id in crowd.logins.values())
 
 
 def test_a_reader_may_not_look_around(crowd: Crowd, live: LiveService) -> None:
