@@ -174,12 +174,26 @@ def deploy_example(
     built, packaged = folder / "built", folder / "packaged.yaml"
     parameters = {"Architecture": host_architecture(), **parameters}
     architecture = f"Architecture={parameters['Architecture']}"
-    region = ["--region", emulator.region]
+    region: list[str | Path] = ["--region", emulator.region]
     with _alone_with_builds():
-        build = ["build", "--template-file", template, "--build-dir", built, "--parameter-overrides", architecture]
+        build: list[str | Path] = [
+            "build",
+            "--template-file",
+            template,
+            "--build-dir",
+            built,
+            "--parameter-overrides",
+            architecture,
+        ]
         _sam([*build, *region], _build_environment(parameters["Architecture"]))
     _make_artifact_bucket(emulator)
-    package = ["package", "--template-file", built / "template.yaml", "--output-template-file", packaged]
+    package: list[str | Path] = [
+        "package",
+        "--template-file",
+        built / "template.yaml",
+        "--output-template-file",
+        packaged,
+    ]
     _sam([*package, "--s3-bucket", ARTIFACT_BUCKET, "--no-progressbar", *region], emulator.environment())
     return deploy_packaged(emulator, packaged.read_text(), parameters, stack_name)
 

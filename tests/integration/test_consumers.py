@@ -43,7 +43,7 @@ pytestmark = pytest.mark.timeout(300)  # the crowd comes in a fixture
 
 @dataclass
 class Consumer:
-    """Who deployed the example, and listens beside it. `heard` is all that came to the listener's queue, oldest first."""
+    """Who deployed the example, and listens beside it. `heard` is all that came to that queue, oldest first."""
 
     live: LiveService
     outputs: dict[str, str]
