@@ -132,6 +132,8 @@ destroy: $(AWS_TOOLS) ## remove a dev stack and all its data, for ever (CONFIG=d
 .PHONY: contracts
 contracts: $(VENVS)/test/.installed ## write docs/contracts/ and docs/frontend/api.md, and what is made from the contracts
 	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m ops.contracts
+	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m ops.asyncapi
+	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m ops.registry
 	PYTHONPATH=. $(VENVS)/test/bin/python -m ops.unread
 	PYTHONPATH=. $(VENVS)/test/bin/python -m ops.api_page
 	PYTHONPATH=. $(VENVS)/test/bin/python -m ops.models

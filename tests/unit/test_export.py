@@ -19,7 +19,6 @@ from docs.consumers.export import Bucket, Folder, NothingThere
 from tests import kit, lake
 from tests.engines import ENGINES, rows
 
-DROPS = kit.drops()
 MANY = 10_000
 
 
@@ -29,11 +28,16 @@ def copied(target: Path, table: str) -> list[tuple[Any, ...]]:
         return found.order("ALL").fetchall()
 
 
+@pytest.fixture(scope="module")
+def drops() -> dict[tuple[str, int], lake.Dropped]:
+    return kit.drops()
+
+
 @pytest.fixture
-def bucket(tmp_path: Path) -> Path:
+def bucket(drops: dict[tuple[str, int], lake.Dropped], tmp_path: Path) -> Path:
     """A folder with two connections of the kit; one has two generations."""
     for household, generation in (("joint", 1), ("joint", 2), ("on_credit", 1)):
-        lake.put(tmp_path / "bucket", DROPS[household, generation])
+        lake.put(tmp_path / "bucket", drops[household, generation])
     return tmp_path / "bucket"
 
 
