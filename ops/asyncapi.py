@@ -23,8 +23,9 @@ def asyncapi() -> Json:
             "title": SOURCE,
             "version": _our_version(),
             "description": (
-                "What flinks-landing announces on its EventBridge bus: at least once, in no order. The same has the same"
-                " detail.id; of one connection, the higher detail.generation is the later, and a deletion is the last."
+                "What flinks-landing announces on its EventBridge bus: at least once, in no order. The same"
+                " announcement has the same detail.id. Of one connection, the higher detail.generation is the later; a deletion"
+                " is the last."
             ),
         },
         "defaultContentType": "application/json",
