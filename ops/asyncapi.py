@@ -24,8 +24,8 @@ def asyncapi() -> Json:
             "version": _our_version(),
             "description": (
                 "What flinks-landing announces on its EventBridge bus: at least once, in no order. The same"
-                " announcement has the same detail.id. Of one connection, the higher detail.generation is the later; a deletion"
-                " is the last."
+                " announcement has the same detail.id. Of one connection, the higher detail.generation is the later; a"
+                " deletion is the last."
             ),
         },
         "defaultContentType": "application/json",
