@@ -9,8 +9,8 @@ from typing import Any
 
 from landing.domain.connection import connection_id
 from landing.flinks import account_data
+from landing.flinks.answer import received
 from landing.stores.drop_store import drop_key
-from landing.strict_json import parse
 from local.flinks.bank import Bank
 from local.flinks.cards import Identity, Options, Pending
 from local.flinks.clock import Clock
@@ -50,7 +50,7 @@ def dropped(at: Bank, username: str, *, days: int = 90, generation: int = 1, own
 
 def packed(books: Json, about: account_data.About) -> Dropped:
     """What the service makes of `books`. It is no answer of Flinks if this raises."""
-    made = account_data.read(parse(json.dumps(books).encode()), books["Login"]["Id"], about)
+    made = account_data.read(received(json.dumps(books).encode()), books["Login"]["Id"], about)
     return Dropped(drop_key(about.connection_id, about.generation), about.connection_id, about.owner or "", made, books)
 
 

@@ -88,6 +88,17 @@ def test_a_drop_says_first_whose_data_it_is_and_of_when() -> None:
     }
 
 
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+def test_a_drop_is_one_line_however_the_answer_was_written(line_break: str) -> None:
+    written = json.dumps(answer(Note="line\nbreak"), indent=2).replace("\n", line_break)
+
+    packed = account_data.read(received(written.encode()), LOGIN_ID, ABOUT)
+
+    text = gzip.decompress(packed.compressed).decode()
+    assert not {"\n", "\r"} & set(text)
+    assert json.loads(text) == json.loads(stored(answer(Note="line\nbreak")))
+
+
 @pytest.mark.parametrize("name", [OURS, OURS.upper(), OURS.lower()])
 def test_flinks_cannot_speak_in_our_name(name: str) -> None:
     kept = json.loads(stored(answer(**{name: {"owner": "another"}})))

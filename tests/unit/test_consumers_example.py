@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from cfnlint.api import lint  # type: ignore[import-untyped]  # ships no types
 
@@ -54,6 +55,7 @@ def reader(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Handle
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
     )
     monkeypatch.setenv("TAKEN", TAKEN)
+    monkeypatch.setattr(boto3, "client", service.world.client)
     monkeypatch.syspath_prepend(EXAMPLE / "reader")
     handler: Handler = importlib.import_module("app").lambda_handler
     yield handler
