@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import zlib
 from codecs import BOM_UTF8
 from datetime import UTC, datetime
 from typing import Any
@@ -86,6 +87,16 @@ def test_a_drop_says_first_whose_data_it_is_and_of_when() -> None:
         "fetchedAt": "2026-03-02T14:05:11.204Z",
         "lastRefresh": "2026-03-02T14:05:09.4172038",
     }
+
+
+@pytest.mark.parametrize("transactions", [1, 20, 300, 3_000])
+def test_a_drop_of_any_size_is_hardly_larger_than_zlib_would_make_it(transactions: int) -> None:
+    (account,) = answer()["Accounts"]
+    entries = [account["Transactions"][0] | {"Debit": number / 100} for number in range(transactions)]
+
+    compressed = packed(answer(Accounts=[account | {"Transactions": entries}])).compressed
+
+    assert len(compressed) < 1.25 * len(zlib.compress(gzip.decompress(compressed), 6)) + 100
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])

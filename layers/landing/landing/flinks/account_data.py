@@ -100,6 +100,8 @@ def read(answer: Received | None, login_id: str, about: About) -> AccountData:
         text = scissors.cut(answer.content, {OURS: _ours(about, login)})
         if _has_breaks(answer.content):
             text = _on_one_line(text)
+        if len(answer.content) < STRIDE:  # what is small and comes in pieces, isal presses to three times the size
+            text = iter([b"".join(text)])
         compressed = _compressed(text)
     answer.let_go(keeping=len(compressed))
     return AccountData(
