@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from landing import metrics, wiring
 from landing.edge import web
 from landing.edge.inputs import WantedSession
-from landing.error_names import crashing_by_name
+from landing.edge.invocation import invoked
 from landing.metrics import Metric
 from landing.stores.session_count import TooManySessions
 from landing.verbs.create_connect_session import NoSession, Options, create_connect_session
@@ -47,6 +47,6 @@ def open_session(event: web.Event) -> web.Reply:
 
 
 @logger.inject_lambda_context
-@crashing_by_name
+@invoked
 def lambda_handler(event: web.Event, context: LambdaContext) -> web.Reply:
     return web.answer(event, open_session, logger)

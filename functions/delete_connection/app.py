@@ -11,14 +11,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import wiring
 from landing.edge import batch, delete_order, erase_batch
-from landing.edge.invocation import time_left
-from landing.error_names import crashing_by_name
+from landing.edge.invocation import invoked, time_left
 
 logger = Logger()
 
 
 @logger.inject_lambda_context
-@crashing_by_name
+@invoked
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if batch.is_batch(event):
         return erase_batch.answer(event["Records"], wiring.eraser(), time_left(context), logger=logger)

@@ -7,15 +7,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import wiring
 from landing.edge import fetch_batch
-from landing.edge.invocation import time_left
-from landing.error_names import crashing_by_name
+from landing.edge.invocation import invoked, time_left
 
 logger = Logger()
 wiring.in_init(wiring.fetcher)
 
 
 @logger.inject_lambda_context
-@crashing_by_name
+@invoked
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return fetch_batch.answer(
         event["Records"],

@@ -7,7 +7,7 @@ from landing import metrics, wiring
 from landing.domain.connection import DaysOfTransactions, Language
 from landing.edge import web
 from landing.edge.inputs import PostedLogin
-from landing.error_names import crashing_by_name
+from landing.edge.invocation import invoked
 from landing.metrics import Metric
 from landing.verbs.receive_login import NewLogin, receive
 
@@ -46,6 +46,6 @@ def receive_login(event: web.Event) -> web.Reply:
 
 
 @logger.inject_lambda_context
-@crashing_by_name
+@invoked
 def lambda_handler(event: web.Event, context: LambdaContext) -> web.Reply:
     return web.answer(event, receive_login, logger)

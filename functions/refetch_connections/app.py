@@ -10,14 +10,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import wiring
 from landing.edge import refetch_order
-from landing.edge.invocation import time_left
-from landing.error_names import crashing_by_name
+from landing.edge.invocation import invoked, time_left
 
 logger = Logger()
 
 
 @logger.inject_lambda_context
-@crashing_by_name
+@invoked
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return refetch_order.answer(
         event, wiring.refetcher(), time_left(context), correlation_id=context.aws_request_id, logger=logger

@@ -6,7 +6,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import metrics, wiring
-from landing.error_names import crashing_by_name
+from landing.edge.invocation import invoked
 from landing.metrics import Metric
 from landing.verbs.resume_stalled import resume_stalled
 
@@ -31,6 +31,6 @@ def resume() -> dict[str, Any]:
 
 
 @logger.inject_lambda_context
-@crashing_by_name
+@invoked
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     return resume()

@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from landing import wiring
 from landing.domain.connection import Connection
 from landing.edge import web
-from landing.error_names import crashing_by_name
+from landing.edge.invocation import invoked
 from landing.stores.connection_row import UnreadableRow
 
 logger = Logger()
@@ -36,6 +36,6 @@ ROUTES = {
 
 
 @logger.inject_lambda_context
-@crashing_by_name
+@invoked
 def lambda_handler(event: web.Event, context: LambdaContext) -> web.Reply:
     return web.answer(event, ROUTES[event["routeKey"]], logger)

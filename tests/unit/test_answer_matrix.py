@@ -10,10 +10,10 @@ from typing import cast
 
 import pytest
 
+from landing.deadlines import CLAIM_TAKES
 from landing.domain.connection import TERMINAL, Action, Connection, Status
 from landing.flinks import client
 from landing.flinks.answer import Call
-from landing.verbs.fetch_accounts import CLAIM_TAKES
 from local.flinks.cards import Pending
 from local.flinks.codes import CODES
 from tests.unit.flinks_answers import (

@@ -402,7 +402,7 @@ def test_what_cannot_be_read_is_a_fault(
     host: ScriptedHost, keys: Keys, script: Script, status: int, fault: Fault
 ) -> None:
     deadlines = dict.fromkeys(Call, 0.5 if fault is Fault.TIMEOUT else 30.0)
-    flinks = FlinksClient(host.url, CUSTOMER, keys, deadlines=deadlines)
+    flinks = FlinksClient(host.url, CUSTOMER, keys, within=deadlines)
     host.script = script
 
     answer = flinks.accounts_detail(REQUEST_ID)
@@ -424,7 +424,7 @@ def test_a_host_that_is_not_there_is_an_answer_too(keys: Keys, call: Call) -> No
     with ScriptedHost() as host:
         pass
 
-    answer = CALLS[call](FlinksClient(host.url, CUSTOMER, keys, deadlines=dict.fromkeys(Call, 5.0)))
+    answer = CALLS[call](FlinksClient(host.url, CUSTOMER, keys, within=dict.fromkeys(Call, 5.0)))
 
     assert answer.fault is Fault.UNREACHABLE
 

@@ -917,7 +917,7 @@ def test_a_lease_outlives_the_function_that_holds_it(template: Json, folder: str
 
 @pytest.mark.parametrize("folder", PUBLIC)
 def test_a_public_function_answers_before_its_caller_gives_up(template: Json, folder: str) -> None:
-    assert timeout(template, folder) == 10
+    assert timeout(template, folder) == 20
 
 
 def test_somebody_looks_for_the_forgotten_every_five_minutes_or_ops_hears_of_it(deployed: Json) -> None:

@@ -15,6 +15,8 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from landing.deadlines import TimeIsUp
+
 NOT_SERVED = (
     ClientError,
     ConnectionError,
@@ -23,9 +25,14 @@ NOT_SERVED = (
     HTTPClientError,
     IncompleteReadError,
     ResponseParserError,
+    TimeIsUp,
 )
-"""AWS could not serve, or refused: it may be otherwise later. Not botocore's other errors: a call that it does not
-even build (`ParamValidationError`), a client without a region, are defects of ours, which no time mends."""
+"""AWS could not serve, or refused, or there was no time to ask it: it may be otherwise later.
+
+Not botocore's other errors: a call that it does not even build (`ParamValidationError`), a client without a region, are
+defects of ours, which no time mends.
+"""
+
 
 _PACKAGE = PurePath(__file__).parent
 

@@ -8,13 +8,13 @@ connection is opened, so a snapshot of it may be resumed many times.
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from landing import aws_clients, settings
+from landing import aws_clients, deadlines, settings
 from landing.domain import connection
 from landing.error_names import Defect
 
@@ -39,25 +39,22 @@ if TYPE_CHECKING:
 clock = connection.utc_now
 
 
-@cache
-def _patient() -> Config:
-    """A function must answer, or end its claim, long before its own timeout: few tries and short ones.
+def _client(service: str, calls: deadlines.AwsCalls | None = None) -> Any:
+    """A client that begins no call which might outlive the invocation.
 
     No thread waits for a connection: each has one of its own to every service.
     """
-    return Config(
-        connect_timeout=2,
-        read_timeout=5,
-        retries={"mode": "standard", "total_max_attempts": 3},
+    calls = calls or deadlines.USUAL
+    config = Config(
+        connect_timeout=calls.connect,
+        read_timeout=calls.read,
+        retries={"mode": "standard", "total_max_attempts": calls.attempts},
         max_pool_connections=max(10, fetch_threads()),
         tcp_keepalive=True,
     )
-
-
-@cache
-def _once() -> Config:
-    """A drop is put by us alone: a retry of the client's own would be a PUT that we know nothing of."""
-    return _patient().merge(Config(read_timeout=20, retries={"mode": "standard", "total_max_attempts": 1}))
+    client = aws_clients.client(service, config)
+    client.meta.events.register("before-call", lambda **_: deadlines.INVOCATION.check(calls))
+    return client
 
 
 def in_init(*collaborators: Callable[[], object]) -> None:
@@ -74,12 +71,12 @@ def connection_table() -> "ConnectionTable":
     from landing.stores.connection_table import ConnectionTable
 
     table = settings.TableSettings.from_environment().connections_table
-    return ConnectionTable(aws_clients.client("dynamodb", _patient()), table)
+    return ConnectionTable(_client("dynamodb"), table)
 
 
 @cache
 def _kms() -> "KMSClient":
-    kms: KMSClient = aws_clients.client("kms", _patient())
+    kms: KMSClient = _client("kms")
     return kms
 
 
@@ -109,7 +106,7 @@ def drop_store() -> "DropStore":
     from landing.stores.drop_store import DropStore
 
     drops = settings.DropSettings.from_environment()
-    return DropStore(aws_clients.client("s3", _once()), drops.drop_bucket, drops.data_key_arn)
+    return DropStore(_client("s3", deadlines.PUT), drops.drop_bucket, drops.data_key_arn)
 
 
 @cache
@@ -117,17 +114,24 @@ def fetch_queue() -> "FetchQueue":
     from landing.stores.queues import FetchQueue
 
     queue = settings.FetchQueueSettings.from_environment()
-    return FetchQueue(aws_clients.client("sqs", _patient()), queue.fetch_queue_url)
+    return FetchQueue(_client("sqs"), queue.fetch_queue_url)
 
 
 @cache
 def token_mint() -> "TokenMint":
+    from landing.flinks.answer import Call
     from landing.flinks.client import TokenMint
     from landing.stores.flinks_keys import SessionKey
 
     at = settings.MintSettings.from_environment()
-    key = SessionKey(aws_clients.client("secretsmanager", _patient()), at.flinks_secret_key_arn)
-    return TokenMint(at.flinks_api_url, at.flinks_customer_id, key)
+    key = SessionKey(_client("secretsmanager"), at.flinks_secret_key_arn)
+    return TokenMint(
+        at.flinks_api_url,
+        at.flinks_customer_id,
+        key,
+        within={Call.GENERATE_AUTHORIZE_TOKEN: deadlines.MINT_FOR_A_PERSON},
+        seconds=partial(deadlines.INVOCATION.of_flinks, after=deadlines.USUAL.longest),
+    )
 
 
 @cache
@@ -136,7 +140,7 @@ def flinks() -> "FlinksClient":
     from landing.stores.flinks_keys import FlinksKeys
 
     at = settings.FlinksSettings.from_environment()
-    secrets = aws_clients.client("secretsmanager", _patient())
+    secrets = _client("secretsmanager")
     keys = FlinksKeys(secrets, at.flinks_secret_key_arn, at.flinks_api_key_arn)
     days = settings.HistorySettings.from_environment().days_of_transactions
     return FlinksClient(
@@ -144,6 +148,7 @@ def flinks() -> "FlinksClient":
         at.flinks_customer_id,
         keys,
         days_of_transactions=days,
+        seconds=deadlines.INVOCATION.of_flinks,
         connections=fetch_threads(),
     )
 
@@ -193,7 +198,7 @@ def fetcher() -> "Fetcher":
 def bus() -> "Bus":
     from landing.stores.bus import Bus
 
-    return Bus(aws_clients.client("events", _patient()), settings.AnnounceSettings.from_environment().event_bus_name)
+    return Bus(_client("events"), settings.AnnounceSettings.from_environment().event_bus_name)
 
 
 @cache
@@ -201,16 +206,14 @@ def refused_announcements() -> "PutAside":
     from landing.stores.queues import PutAside
 
     queue = settings.RefusedAnnouncementsSettings.from_environment()
-    return PutAside(aws_clients.client("sqs", _patient()), queue.announcement_failures_url)
+    return PutAside(_client("sqs"), queue.announcement_failures_url)
 
 
 @cache
 def stream_failures() -> "PutAside":
     from landing.stores.queues import PutAside
 
-    return PutAside(
-        aws_clients.client("sqs", _patient()), settings.StreamFailuresSettings.from_environment().stream_failures_url
-    )
+    return PutAside(_client("sqs"), settings.StreamFailuresSettings.from_environment().stream_failures_url)
 
 
 @cache
@@ -237,7 +240,7 @@ def erase_queue() -> "EraseQueue":
     from landing.stores.queues import EraseQueue
 
     queue = settings.EraseQueueSettings.from_environment()
-    return EraseQueue(aws_clients.client("sqs", _patient()), queue.erase_queue_url)
+    return EraseQueue(_client("sqs"), queue.erase_queue_url)
 
 
 @cache
@@ -252,7 +255,7 @@ def eraser() -> "Eraser":
         seal=login_seal(),
         index=index_key(),
         flinks=flinks(),
-        drops=DropStore(aws_clients.client("s3", _patient()), drops.drop_bucket, drops.data_key_arn),
+        drops=DropStore(_client("s3", deadlines.SWEEP), drops.drop_bucket, drops.data_key_arn),
         queue=erase_queue(),
         clock=clock,
         limits=Limits(lease=numbers.lease, backups_for=numbers.backups_for),
@@ -274,6 +277,4 @@ def reset() -> None:
     verbs = (fetcher, eraser, announcer, refetcher)
     for collaborator in (*aws, *queues, token_mint, flinks, connect_page, bus, *verbs):
         collaborator.cache_clear()
-    for made_once in (_patient, _once):
-        made_once.cache_clear()
     aws_clients.reset()

@@ -9,10 +9,10 @@ from aws_lambda_powertools import Logger
 from pydantic import Field, StringConstraints, model_validator
 
 from landing import metrics
+from landing.deadlines import TimeLeft
 from landing.domain.connection import timestamp
 from landing.domain.reasons import Reason
 from landing.edge.inputs import Body, ConnectionId, Guid, NotAsDescribed, Owner, parsed
-from landing.edge.invocation import TimeLeft
 from landing.error_names import NOT_SERVED, name_of, place_of
 from landing.metrics import Metric
 from landing.verbs.delete_connection import EraseEnding, EraseOutcome, Eraser, erase_all

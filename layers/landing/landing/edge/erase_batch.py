@@ -4,9 +4,9 @@ from functools import partial
 
 from aws_lambda_powertools import Logger
 
+from landing.deadlines import TimeLeft
 from landing.edge.batch import Answer, Record, failures, hint_in, read
 from landing.edge.delete_order import report
-from landing.edge.invocation import TimeLeft
 from landing.verbs.delete_connection import Eraser, outcome_of
 
 

@@ -5,9 +5,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from landing import metrics
+from landing.deadlines import TimeLeft
 from landing.domain.connection import Hint
 from landing.edge.batch import Answer, Record, failures, hint_in, identifier, is_message, put_aside, read
-from landing.edge.invocation import TimeLeft
 from landing.error_names import NOT_SERVED, name_of, place_of
 from landing.metrics import Metric
 from landing.stores.queues import PutAside

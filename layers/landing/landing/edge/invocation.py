@@ -1,12 +1,26 @@
-"""One invocation of a function: how much of it is left."""
+"""One invocation of a function: when it ends, and that it ends by name."""
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import wraps
+from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-type TimeLeft = Callable[[], timedelta]
+from landing.deadlines import INVOCATION, TimeLeft
+from landing.error_names import crashing_by_name
 
 
 def time_left(context: LambdaContext) -> TimeLeft:
     return lambda: timedelta(milliseconds=context.get_remaining_time_in_millis())
+
+
+def invoked(handler: Callable[[Any, LambdaContext], Any]) -> Callable[[Any, LambdaContext], Any]:
+    """Begin nothing that might outlive the invocation, and crash without the words of whoever noticed."""
+
+    @wraps(handler)
+    def begun(event: Any, context: LambdaContext) -> Any:
+        INVOCATION.begin(time_left(context)())
+        return crashing_by_name(handler)(event, context)
+
+    return begun

@@ -8,9 +8,9 @@ from aws_lambda_powertools import Logger
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from landing import metrics
+from landing.deadlines import TimeLeft
 from landing.domain.connection import TERMINAL, Status
 from landing.edge.inputs import Body, ConnectionId, NotAsDescribed, parsed
-from landing.edge.invocation import TimeLeft
 from landing.metrics import Metric
 from landing.stores.connection_table import Criteria
 from landing.verbs.refetch_connections import Order, RefetchEnding, Refetcher, Run, Verb

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from landing import deadlines
 from landing.flinks.answer import DATA_CALLS, GUID, HEADER_VALUE, Answer, Call, Received, received
 from landing.flinks.codes import Kind, what_to_do
 from landing.flinks.wire import Fault, Reply, Wire
@@ -26,13 +27,17 @@ LONGEST_RETRY_AFTER = 900.0
 """Seconds. Flinks documents no Retry-After; one that is longer is cut to this: it is more likely a mistake."""
 
 DEADLINES: Mapping[Call, float] = {
-    Call.GENERATE_AUTHORIZE_TOKEN: 20,
-    Call.AUTHORIZE: 20,
-    Call.ACCOUNTS_DETAIL: 45,
-    Call.ACCOUNTS_DETAIL_ASYNC: 45,
-    Call.DELETE_CARD: 60,
+    Call.GENERATE_AUTHORIZE_TOKEN: deadlines.MINT,
+    Call.AUTHORIZE: deadlines.AUTHORIZE,
+    Call.ACCOUNTS_DETAIL: deadlines.DATA,
+    Call.ACCOUNTS_DETAIL_ASYNC: deadlines.DATA,
+    Call.DELETE_CARD: deadlines.DELETE_CARD,
 }
-"""Seconds for a whole call. A data call may run 210 s at Flinks (flinks.md §6.3): after its timeout we ask again."""
+"""Seconds for a whole call."""
+
+
+def _all_of_it(deadline: float) -> float:
+    return deadline
 
 
 class MintKey(Protocol):
@@ -55,6 +60,10 @@ type MayAskAgain = Callable[[], bool]
 """Asked when Flinks has refused our keys: whether there is time for the same call once more."""
 
 
+_WORTH_ASKING = 1.0
+"""Seconds."""
+
+
 def _always() -> bool:
     return True
 
@@ -68,11 +77,13 @@ class TokenMint:
         customer_id: str,
         credentials: MintKey,
         *,
-        deadlines: Mapping[Call, float] = DEADLINES,
+        within: Mapping[Call, float] = DEADLINES,
+        seconds: Callable[[float], float] = _all_of_it,
         max_bytes: int = MAX_BYTES,
         connections: int = 32,
     ) -> None:
-        """`api_url` is an origin: https, or http on loopback. `deadlines` are seconds per call.
+        """`api_url` is an origin: https, or http on loopback. `within` are seconds per call; `seconds` says how much
+        of them there is now: with none, a call is not made and nothing is reached.
 
         Up to `connections` are kept open; more threads than that still work.
 
@@ -85,7 +96,8 @@ class TokenMint:
         """Which Flinks this is. Logins of another home are unknown here (flinks.md §2.3)."""
         self._root = f"{origin}/v3/{customer_id}/BankingServices"
         self._keys = credentials
-        self._deadlines = deadlines
+        self._within = within
+        self._seconds = seconds
         self._wire = Wire(connections, max_bytes)
 
     def refresh_credentials(self) -> None:
@@ -103,7 +115,7 @@ class TokenMint:
         answer = ask()
         if what_to_do(answer).kind is Kind.OUR_CREDENTIALS:
             self.refresh_credentials()
-            if may_ask_again():
+            if may_ask_again() and self._seconds(_WORTH_ASKING) >= _WORTH_ASKING:
                 answer.close()
                 return ask()
         return answer
@@ -122,9 +134,12 @@ class TokenMint:
         if not all(HEADER_VALUE.fullmatch(text) for text in headers.values()):
             # requests would refuse it too, and quote it.
             return Answer(call, fault=Fault.UNSENDABLE)
+        seconds = self._seconds(self._within[call])
+        if seconds <= 0:
+            return Answer(call, fault=Fault.UNREACHABLE)
         content = None if body is None else json.dumps(body).encode()
         url = f"{self._root}/{call}{path}"
-        return _answer(call, self._wire.send(method, url, headers, content, self._deadlines[call]))
+        return _answer(call, self._wire.send(method, url, headers, content, seconds))
 
 
 class FlinksClient(TokenMint):
@@ -137,13 +152,20 @@ class FlinksClient(TokenMint):
         credentials: Credentials,
         *,
         days_of_transactions: int = 90,
-        deadlines: Mapping[Call, float] = DEADLINES,
+        within: Mapping[Call, float] = DEADLINES,
+        seconds: Callable[[float], float] = _all_of_it,
         max_bytes: int = MAX_BYTES,
         connections: int = 32,
     ) -> None:
         """As `TokenMint`; a depth of history that Flinks does not know is a ValueError too."""
         super().__init__(
-            api_url, customer_id, credentials, deadlines=deadlines, max_bytes=max_bytes, connections=connections
+            api_url,
+            customer_id,
+            credentials,
+            within=within,
+            seconds=seconds,
+            max_bytes=max_bytes,
+            connections=connections,
         )
         self._credentials = credentials
         self._days_of_transactions = _days(days_of_transactions)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import ClientError
 
+from landing.deadlines import TimeIsUp
 from landing.domain.connection import Drop
 from landing.error_names import NOT_SERVED, name_of
 
@@ -164,18 +166,19 @@ class DropStore:
 
         False when time runs out first or S3 refuses everything that is left. Raises one of `NOT_SERVED`.
         """
-        while time_left() > _SWEEP_STEP:
-            found = next((entries for page in self._versions(connection_id) if (entries := _entries(page))), [])
-            uploads: list[Any] = next(
-                (page["Uploads"] for page in self._uploads(connection_id) if page.get("Uploads")), []
-            )
-            if not found and not uploads:
-                return True
-            gone = self._delete(found) if found else 0
-            for upload in uploads:
-                gone += self._abort(upload["Key"], upload["UploadId"])
-            if not gone:
-                return False
+        with suppress(TimeIsUp):
+            while time_left() > _SWEEP_STEP:
+                found = next((entries for page in self._versions(connection_id) if (entries := _entries(page))), [])
+                uploads: list[Any] = next(
+                    (page["Uploads"] for page in self._uploads(connection_id) if page.get("Uploads")), []
+                )
+                if not found and not uploads:
+                    return True
+                gone = self._delete(found) if found else 0
+                for upload in uploads:
+                    gone += self._abort(upload["Key"], upload["UploadId"])
+                if not gone:
+                    return False
         return False
 
     def put_receipt(self, connection_id: str, requested_at: datetime, receipt: dict[str, Any]) -> None:

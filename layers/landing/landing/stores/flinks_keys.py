@@ -1,7 +1,6 @@
 """The keys that Flinks issued to us, read from Secrets Manager when first needed and again on demand."""
 
 import json
-from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,25 +39,27 @@ class FlinksKeys(SessionKey):
 
 
 class _Kept:
-    """One member of one secret. Threads may share it."""
+    """One member of one secret. Threads share it, and wait for nobody: who finds nothing kept reads for himself."""
 
     def __init__(self, secrets: "SecretsManagerClient", arn: str, member: str) -> None:
         self._secrets = secrets
         self._arn = arn
         self._member = member
         self._key: str | None = None
-        self._lock = Lock()
+        self._forgotten = 0
 
     def read(self) -> str:
-        with self._lock:
-            if self._key is None:
-                secret = self._secrets.get_secret_value(SecretId=self._arn)
-                self._key = _member(secret["SecretString"], self._member)
-            return self._key
+        key, times = self._key, self._forgotten
+        if key is None:
+            secret = self._secrets.get_secret_value(SecretId=self._arn)
+            key = _member(secret["SecretString"], self._member)
+            if times == self._forgotten:  # else it may be what was to be forgotten
+                self._key = key
+        return key
 
     def forget(self) -> None:
-        with self._lock:
-            self._key = None
+        self._forgotten += 1
+        self._key = None
 
 
 def _member(secret: str, member: str) -> str:

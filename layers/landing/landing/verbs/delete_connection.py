@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from landing.deadlines import RUN_TAKES, TimeLeft
 from landing.domain.backoff import USUAL, Backoff
 from landing.domain.change import Transition
 from landing.domain.connection import (
@@ -51,8 +52,6 @@ from landing.stores.drop_store import Contents, DropStore
 from landing.stores.index_key import IndexKey
 from landing.stores.login_seal import LoginSeal, Purpose
 from landing.stores.queues import EraseQueue
-
-type TimeLeft = Callable[[], timedelta]
 
 TOMBSTONE_FOR = timedelta(days=60)
 """Longer than a stream (24 h), a queue (14 days) or a backup (35 days) can bring anything back."""
@@ -332,10 +331,6 @@ class Eraser:
         unknown = _of(row).at_flinks is AtFlinks.UNKNOWN
         ending = EraseEnding.UNKNOWN_AT_FLINKS if unknown else EraseEnding.DELETED
         return EraseOutcome(row.connection_id, ending, receipt=receipt_of(row))
-
-
-RUN_TAKES = timedelta(seconds=200)
-"""The longest that one run takes to its sweep: DeleteCard and a token, each twice, and a few calls of AWS."""
 
 
 # --- the receipt

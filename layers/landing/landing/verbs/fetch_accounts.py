@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from landing.deadlines import CLAIM_TAKES, TimeLeft
 from landing.domain.backoff import USUAL, Backoff
 from landing.domain.change import Transition, meets
 from landing.domain.connection import Action, Connection, Hint, Status
@@ -370,12 +371,9 @@ class Fetcher:
 
 _PUT = {PutFailure.REFUSED: Put.NONE, PutFailure.UNANSWERED: Put.UNANSWERED, PutFailure.THERE: Put.LANDED}
 
-CLAIM_TAKES = timedelta(seconds=100)
-"""The longest that one claim may run: a token, an Authorize, a data call and a PUT, each to its own deadline."""
-
 
 def fetch_all(
-    hints: Iterable[Hint], fetcher: Fetcher, *, threads: int, time_left: Callable[[], timedelta]
+    hints: Iterable[Hint], fetcher: Fetcher, *, threads: int, time_left: TimeLeft
 ) -> list[FetchOutcome | Exception]:
     """Work on all hints at once, as far as threads and time go; one slow connection holds up no other.
 

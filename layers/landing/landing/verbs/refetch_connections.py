@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from landing.deadlines import TimeLeft
 from landing.domain.announcements import announcement_of
 from landing.domain.connection import ERASED, Connection
 from landing.domain.transitions import REPEATABLE, refetched
@@ -83,7 +84,7 @@ class Refetcher:
     bucket: str
     clock: Callable[[], datetime]
 
-    def run(self, order: Order, time_left: Callable[[], timedelta]) -> Run:
+    def run(self, order: Order, time_left: TimeLeft) -> Run:
         """Do what `order` says until its limit, or until the time is up; a run that AWS cuts short is incomplete."""
         run = Run(after=order.after)
         while True:
