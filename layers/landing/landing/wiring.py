@@ -171,7 +171,7 @@ def session_count() -> "SessionCount":
     from landing.stores.session_count import SessionCount
 
     limit = settings.SessionSettings.from_environment()
-    return SessionCount(aws_clients.client("dynamodb", _patient()), limit.sessions_table, limit.sessions_per_hour)
+    return SessionCount(_client("dynamodb"), limit.sessions_table, limit.sessions_per_hour)
 
 
 @cache
