@@ -168,8 +168,8 @@ def test_only_what_is_due_may_be_claimed(row: Connection, may_be_claimed: bool) 
     ("row", "may_be_taken_over"),
     [
         (a_row(Status.FETCHING, lease_until=NOON), False),
-        (a_row(Status.FETCHING, lease_until=NOON - 30 * SECOND), False),
-        (a_row(Status.FETCHING, lease_until=NOON - 31 * SECOND), True),
+        (a_row(Status.FETCHING, lease_until=NOON - 29 * SECOND), False),
+        (a_row(Status.FETCHING, lease_until=NOON - 30 * SECOND), True),
         *((a_row(status, lease_until=NOON - LEASE), False) for status in set(Status) - {Status.FETCHING}),
     ],
 )
@@ -189,6 +189,9 @@ def test_a_claim_is_due_again_when_nothing_of_it_can_land_any_more() -> None:
     row = a_row()
 
     claim = changed(row, claimed(row.hint, NOON, NOON + LEASE))
+
+    assert claim.due_at is not None
+    assert meets(claim, taken_over(claim.hint, claim.due_at, claim.due_at + LEASE).expects), "due, and to be had"
 
     assert (claim.status, claim.attempt, claim.lease_until) == (Status.FETCHING, 4, NOON + LEASE)
     assert claim.due_at == NOON + LEASE + 30 * SECOND

@@ -137,7 +137,7 @@ def taken_over(hint: Hint, now: datetime, lease_until: datetime) -> Transition:
 
     Whether it put a drop nobody knows.
     """
-    left_behind = AllOf((Equals(Field.STATUS, Status.FETCHING), Before(Field.LEASE_UNTIL, now - PUTS_SETTLE)))
+    left_behind = AllOf((Equals(Field.STATUS, Status.FETCHING), NotAfter(Field.LEASE_UNTIL, now - PUTS_SETTLE)))
     sets = {**_claim(hint, now, lease_until), Field.PUT_OPEN: True}
     return Transition(AllOf((*as_in(hint), left_behind)), sets)
 
