@@ -79,10 +79,6 @@ def _s3_conditions(action: str, query: Any, path: str, headers: Mapping[str, str
     return conditions
 
 
-def _table(name_or_arn: str) -> dict[str, Any]:
-    return dynamodb._tables.get(name_or_arn.split("/")[1] if "/" in name_or_arn else name_or_arn) or {}
-
-
 def _resource_arn(
     service: str, method: str, path: str, headers: Any, body: bytes, parameters: Any, region: str, account: str
 ) -> str:
@@ -159,7 +155,7 @@ def _key_uses(action: str, resource_arn: str) -> Iterator[_KeyUse]:
 
 def _table_key(arn: str) -> Iterator[_KeyUse]:
     name = arn.split("/")[1]
-    if key := (_table(name).get("SSEDescription") or {}).get("KMSMasterKeyArn"):
+    if key := ((dynamodb._tables.get(name) or {}).get("SSEDescription") or {}).get("KMSMasterKeyArn"):
         context = {"aws:dynamodb:tableName": name, "aws:dynamodb:subscriberId": get_account_id()}
         yield _KeyUse("kms:Decrypt", key, "dynamodb", context)
 

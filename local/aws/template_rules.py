@@ -12,10 +12,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import cache
 from http import HTTPStatus
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, tostring
 
+from botocore.model import ServiceModel
+from botocore.serialize import create_serializer
+from botocore.session import get_session
 from ministack.core.responses import json_response
 from ministack.services import apigateway, dynamodb, eventbridge, iam, lambda_svc, s3
 from ministack.services.cloudformation import changesets, engine, provisioners
@@ -105,16 +108,9 @@ def _is_true(value: object) -> bool:
     return str(value).lower() == "true"
 
 
-def _refuse_unknown(what: str, properties: Properties, known: set[str]) -> None:
-    if unknown := set(properties) - known:
-        raise ValueError(f"local/aws does not apply {', '.join(sorted(unknown))} of {what}")
-
-
-# IAM::RolePolicy is unknown: it is PutRolePolicy, and the emulator knows that.
-
-
 def _role_policy_created(_: str, properties: Properties, __: str) -> tuple[str, dict[str, str]]:
-    _refuse_unknown("RolePolicy", properties, {"RoleName", "PolicyName", "PolicyDocument"})
+    if unknown := set(properties) - {"RoleName", "PolicyName", "PolicyDocument"}:
+        raise ValueError(f"local/aws does not apply {', '.join(sorted(unknown))} of RolePolicy")
     role, name = properties["RoleName"], properties["PolicyName"]
     document = json.dumps(properties["PolicyDocument"])
     _answer(iam._put_role_policy({"RoleName": role, "PolicyName": name, "PolicyDocument": document}))
@@ -200,64 +196,41 @@ def _describe_continuous_backups(request: Properties) -> Any:
 
 def _bucket(name: str, properties: Properties) -> None:
     if encryption := properties.get("BucketEncryption"):
-        document = _encryption_document(encryption["ServerSideEncryptionConfiguration"])
+        rules = [
+            {"ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"]}
+            | {other: value for other, value in rule.items() if other != "ServerSideEncryptionByDefault"}
+            for rule in encryption["ServerSideEncryptionConfiguration"]
+        ]
+        document = _document("PutBucketEncryption", "ServerSideEncryptionConfiguration", rules)
         _answer(s3._put_bucket_encryption(name, document))
     if lifecycle := properties.get("LifecycleConfiguration"):
-        _answer(s3._put_bucket_lifecycle(name, _lifecycle_document(lifecycle["Rules"])))
+        rules = [_lifecycle_rule(rule) for rule in lifecycle["Rules"]]
+        document = _document("PutBucketLifecycleConfiguration", "LifecycleConfiguration", rules)
+        _answer(s3._put_bucket_lifecycle(name, document))
     if ownership := properties.get("OwnershipControls"):
-        root = Element("OwnershipControls")
-        for rule in ownership["Rules"]:
-            _elements(SubElement(root, "Rule"), rule)
-        _answer(s3._put_bucket_ownership_controls(name, tostring(root)))
+        document = _document("PutBucketOwnershipControls", "OwnershipControls", ownership["Rules"])
+        _answer(s3._put_bucket_ownership_controls(name, document))
 
 
-def _elements(parent: Element, values: Mapping[str, object]) -> None:
-    for tag, value in values.items():
-        SubElement(parent, tag).text = str(value).lower() if isinstance(value, bool) else str(value)
+def _document(operation: str, member: str, rules: list[dict[str, Any]]) -> bytes:
+    """The XML of a call, as boto3 writes it; a member that the call does not know is a KeyError."""
+    request = {"Bucket": "any", member: {"Rules": [_typed(rule) for rule in rules]}}
+    body = create_serializer("rest-xml").serialize_to_request(request, _s3_model().operation_model(operation))["body"]
+    return bytes(body)
 
 
-def _encryption_document(rules: list[Properties]) -> bytes:
-    root = Element("ServerSideEncryptionConfiguration")
-    for properties in rules:
-        _refuse_unknown("BucketEncryption", properties, {"ServerSideEncryptionByDefault", "BucketKeyEnabled"})
-        rule = SubElement(root, "Rule")
-        default = properties["ServerSideEncryptionByDefault"]
-        _elements(SubElement(rule, "ApplyServerSideEncryptionByDefault"), default)
-        _elements(rule, {"BucketKeyEnabled": _is_true(properties.get("BucketKeyEnabled", False))})
-    return tostring(root)
+@cache
+def _s3_model() -> ServiceModel:
+    return get_session().get_service_model("s3")
 
 
-def _lifecycle_document(rules: list[Properties]) -> bytes:
-    root = Element("LifecycleConfiguration")
-    for properties in rules:
-        rule = SubElement(root, "Rule")
-        if "Id" in properties:
-            _elements(rule, {"ID": properties["Id"]})
-        _elements(SubElement(rule, "Filter"), {"Prefix": properties.get("Prefix", "")})
-        _elements(rule, {"Status": properties["Status"]})
-        expiration = {
-            "Days": properties.get("ExpirationInDays"),
-            "ExpiredObjectDeleteMarker": properties.get("ExpiredObjectDeleteMarker"),
-        }
-        if wanted := {tag: value for tag, value in expiration.items() if value is not None}:
-            _elements(SubElement(rule, "Expiration"), wanted)
-        for action in ("NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload"):
-            if action in properties:
-                _elements(SubElement(rule, action), properties[action])
-        _refuse_unknown(
-            "LifecycleConfiguration",
-            properties,
-            {
-                "Id",
-                "Prefix",
-                "Status",
-                "ExpirationInDays",
-                "ExpiredObjectDeleteMarker",
-                "NoncurrentVersionExpiration",
-                "AbortIncompleteMultipartUpload",
-            },
-        )
-    return tostring(root)
+def _lifecycle_rule(properties: Properties) -> dict[str, Any]:
+    """CloudFormation's names as S3's; where they differ and nobody uses them, they stay and are refused."""
+    rule = dict(properties)
+    expiration = {"Days": "ExpirationInDays", "ExpiredObjectDeleteMarker": "ExpiredObjectDeleteMarker"}
+    given = {ours: rule.pop(theirs) for ours, theirs in expiration.items() if theirs in rule}
+    named = {"ID": rule.pop("Id")} if "Id" in rule else {}
+    return named | {"Filter": {"Prefix": rule.pop("Prefix", "")}} | ({"Expiration": given} if given else {}) | rule
 
 
 # ApiGatewayV2::Api ignores Body, the OpenAPI document into which SAM writes routes, authorizers and CORS.
