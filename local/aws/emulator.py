@@ -5,17 +5,14 @@ its private functions to do so: when upstream has a rule, delete the adaptation.
 still hold.
 """
 
-# ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
-
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ministack import app as ministack
 from ministack.core import lambda_runtime
-from ministack.services import lambda_svc
 
-from local.aws import http_api_rules, iam_rules, lineage, queues, template_rules
+from local.aws import http_api_rules, iam_rules, internals, lineage, queues, template_rules
 from local.aws.functions import Deployed, Functions
 from local.aws.streams import Streams
 
@@ -36,7 +33,7 @@ class Emulator:
         http_api_rules.install()
         queues.install()
         template_rules.install()
-        lambda_svc._execute_function_warm = self._execute
+        internals.replace("execute_function_warm", self._execute)
         self._streams = Streams(url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +62,7 @@ class Emulator:
         """In place of the emulator's own worker; every way to invoke a function comes through here."""
         configuration = record.get("config") or record
         variables = _variables(configuration)
-        layers = (lambda_svc._resolve_layer_zip(layer) for layer in configuration.get("Layers", []))
+        layers = (internals.resolve_layer_zip(layer) for layer in configuration.get("Layers", []))
         deployed = Deployed(
             name=configuration["FunctionName"],
             version=configuration.get("Version", "$LATEST"),
@@ -85,7 +82,7 @@ class Emulator:
 
 def _variables(configuration: Mapping[str, Any]) -> dict[str, str]:
     """The environment that Lambda defines for a function, its own variables, and its role's session."""
-    _, region = lambda_svc._account_region_from_function_config(configuration)
+    _, region = internals.account_region_from_function_config(configuration)
     name = configuration["FunctionName"]
     logging = configuration.get("LoggingConfig") or {}
     log_format = logging.get("LogFormat", "Text")
@@ -98,6 +95,6 @@ def _variables(configuration: Mapping[str, Any]) -> dict[str, str]:
         "AWS_LAMBDA_LOG_GROUP_NAME": logging.get("LogGroup") or f"/aws/lambda/{name}",
         "AWS_LAMBDA_LOG_FORMAT": log_format,
         **({"AWS_LAMBDA_LOG_LEVEL": logging.get("ApplicationLogLevel", "INFO")} if log_format == "JSON" else {}),
-        **lambda_svc._runtime_env_vars(configuration),
+        **internals.runtime_env_vars(configuration),
         **lambda_runtime.execution_credentials(configuration),
     }

@@ -12,8 +12,6 @@ Restored (API Gateway developer guide, "Working with HTTP APIs"):
 * each request is written to the stage's access log.
 """
 
-# ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
-
 import json
 import re
 import time
@@ -23,7 +21,7 @@ from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
 
-from ministack.services import apigateway, cloudwatch_logs, lambda_svc
+from local.aws import internals
 
 BODY_BYTES = 10 * 1024 * 1024
 
@@ -32,19 +30,13 @@ _path_as_sent: ContextVar[str] = ContextVar("path_as_sent", default="")
 
 type Answer = tuple[int, dict[str, Any], bytes]
 
-handle_execute = apigateway.handle_execute
-invoke_lambda_proxy = apigateway._invoke_lambda_proxy
-validate_jwt_authorizer = apigateway._validate_jwt_authorizer
-cors_preflight_response = apigateway._cors_preflight_response
-as_proxy_response = lambda_svc.lambda_execute_result_to_api_proxy_response
-
 
 def install() -> None:
-    apigateway.handle_execute = _handle_execute
-    apigateway._invoke_lambda_proxy = _invoke_lambda_proxy
-    apigateway._validate_jwt_authorizer = _validate_jwt_authorizer
-    apigateway._cors_preflight_response = _cors_preflight_response
-    lambda_svc.lambda_execute_result_to_api_proxy_response = _as_proxy_response
+    internals.replace("handle_execute", _handle_execute)
+    internals.replace("invoke_lambda_proxy", _invoke_lambda_proxy)
+    internals.replace("validate_jwt_authorizer", _validate_jwt_authorizer)
+    internals.replace("cors_preflight_response", _cors_preflight_response)
+    internals.replace("lambda_execute_result_to_api_proxy_response", _as_proxy_response)
 
 
 def to_the_api(scope: dict[str, Any]) -> dict[str, Any]:
@@ -52,8 +44,8 @@ def to_the_api(scope: dict[str, Any]) -> dict[str, Any]:
 
     The emulator only knows the API by the host `<api id>.execute-api.localhost`, which resolves nowhere.
     """
-    for api_id in apigateway._apis:
-        _path_as_sent.set(apigateway.decode_http_api_path(scope["raw_path"].decode("ascii")))
+    for api_id in internals.apis:
+        _path_as_sent.set(internals.decode_http_api_path(scope["raw_path"].decode("ascii")))
         client, port = (str(part).encode() for part in scope["client"])
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
@@ -79,8 +71,8 @@ async def _handle_execute(
     elif len(body) > BODY_BYTES:
         answer = _says(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Request Entity Too Large")
     else:
-        answer = await handle_execute(api_id, stage, path, method, headers, body, query, **more)
-    route = apigateway._match_route(api_id, method, path) or {}
+        answer = await internals.handle_execute(api_id, stage, path, method, headers, body, query, **more)
+    route = internals.match_route(api_id, method, path) or {}
     _log_access(api_id, stage, route.get("routeKey", ""), answer, started)
     return answer
 
@@ -91,15 +83,15 @@ def _as_proxy_response(result: dict[str, Any]) -> tuple[dict[str, Any], str | No
     elif result.get("error"):
         status, headers, body = _says(HTTPStatus.INTERNAL_SERVER_ERROR, "Internal Server Error")
     else:
-        response: tuple[dict[str, Any], str | None] = as_proxy_response(result)
+        response: tuple[dict[str, Any], str | None] = internals.lambda_execute_result_to_api_proxy_response(result)
         return response
     return {"statusCode": status, "headers": headers, "body": body.decode()}, None
 
 
 async def _validate_jwt_authorizer(*arguments: Any) -> Any:
-    refused = None, None, apigateway._jwt_unauthorized()
+    refused = None, None, internals.jwt_unauthorized()
     try:
-        claims, scopes, refusal = await validate_jwt_authorizer(*arguments)
+        claims, scopes, refusal = await internals.validate_jwt_authorizer(*arguments)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return refused
     return refused if refusal is None and "exp" not in claims else (claims, scopes, refusal)
@@ -108,20 +100,20 @@ async def _validate_jwt_authorizer(*arguments: Any) -> Any:
 def _cors_preflight_response(configuration: Mapping[str, Any], origin: str) -> Answer:
     if not configuration:
         return _says(HTTPStatus.NOT_FOUND, "Not Found")
-    answer: Answer = cors_preflight_response(configuration, origin)
+    answer: Answer = internals.cors_preflight_response(configuration, origin)
     return answer if answer[0] == HTTPStatus.NO_CONTENT else (HTTPStatus.NO_CONTENT, {}, b"")
 
 
 async def _invoke_lambda_proxy(integration: Any, api_id: str, *arguments: Any, **more: Any) -> Answer:
-    status, headers, body = await invoke_lambda_proxy(integration, api_id, *arguments, **more)
-    if apigateway._apis[api_id].get("corsConfiguration"):
+    status, headers, body = await internals.invoke_lambda_proxy(integration, api_id, *arguments, **more)
+    if internals.apis[api_id].get("corsConfiguration"):
         headers = {name: value for name, value in headers.items() if not name.lower().startswith("access-control-")}
     return status, headers, body
 
 
 def _log_access(api_id: str, stage: str, route_key: str, answer: Answer, started: float) -> None:
     """Of the `$context` variables, what is known here; AWS writes a hyphen for the others."""
-    settings = apigateway._stages.get(api_id, {}).get(stage, {}).get("accessLogSettings")
+    settings = internals.stages.get(api_id, {}).get(stage, {}).get("accessLogSettings")
     if not settings:
         return
     context = {
@@ -136,6 +128,6 @@ def _log_access(api_id: str, stage: str, route_key: str, answer: Answer, started
     line = re.sub(r"\$context\.([\w.]+)", lambda variable: context.get(variable[1], "-"), settings["format"])
     log = {"logGroupName": settings["destinationArn"].split(":log-group:")[1].removesuffix(":*")}
     log["logStreamName"] = f"{api_id}/{stage.removeprefix('$')}"
-    cloudwatch_logs._create_log_stream(log)
+    internals.create_log_stream(log)
     event = {"timestamp": int(started * 1000), "message": line}
-    cloudwatch_logs._put_log_events({**log, "logEvents": [event]})
+    internals.put_log_events({**log, "logEvents": [event]})

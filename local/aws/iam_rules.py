@@ -14,23 +14,16 @@ Restored, each from the service authorization reference or the service's develop
   the other services call by themselves, without a request that came in.
 """
 
-# ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
-
 import json
 import re
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from ministack.core import iam_actions, iam_evaluator
+from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id
-from ministack.services import dynamodb, dynamodb_streams, iam, s3, secretsmanager
 
-request_tag_context = iam_actions.request_tag_context
-s3_service_context = iam_actions.s3_service_context
-extract_resource_arn = iam_actions.extract_resource_arn
-resolve_condition_key = iam_evaluator._resolve_condition_key
-enforce = iam_evaluator.enforce
+from local.aws import internals
 
 _method: ContextVar[str] = ContextVar("method", default="")
 
@@ -41,11 +34,11 @@ TABLE_ACTIONS = {
 
 
 def install() -> None:
-    iam_actions.request_tag_context = _conditions
-    iam_actions.s3_service_context = _s3_conditions
-    iam_actions.extract_resource_arn = _resource_arn
-    iam_evaluator._resolve_condition_key = _condition_key
-    iam_evaluator.enforce = _enforce
+    internals.replace("request_tag_context", _conditions)
+    internals.replace("s3_service_context", _s3_conditions)
+    internals.replace("extract_resource_arn", _resource_arn)
+    internals.replace("resolve_condition_key", _condition_key)
+    internals.replace("enforce", _enforce)
 
 
 def over_tls(scope: dict[str, Any]) -> dict[str, Any]:
@@ -66,14 +59,14 @@ def _request(body: bytes | None) -> dict[str, Any]:
 
 
 def _conditions(service: str, action: str, body: bytes, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    conditions: dict[str, Any] = dict(request_tag_context(service, action, body, parameters))
+    conditions: dict[str, Any] = dict(internals.request_tag_context(service, action, body, parameters))
     if service == "kms" and (context := _request(body).get("EncryptionContext")):
         conditions |= {f"kms:EncryptionContext:{key}": value for key, value in context.items()}
     return conditions
 
 
 def _s3_conditions(action: str, query: Any, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
-    conditions: dict[str, Any] = s3_service_context(action, query, path, headers)
+    conditions: dict[str, Any] = internals.s3_service_context(action, query, path, headers)
     if action == "s3:PutObject" and (key := headers.get("x-amz-server-side-encryption-aws-kms-key-id")):
         conditions["s3:x-amz-server-side-encryption-aws-kms-key-id"] = key
     return conditions
@@ -85,7 +78,7 @@ def _resource_arn(
     _method.set(method)
     if service == "dynamodbstreams" and (stream := _stream_arn(_request(body))):
         return stream
-    arn: str = extract_resource_arn(service, method, path, headers, body, parameters, region, account)
+    arn: str = internals.extract_resource_arn(service, method, path, headers, body, parameters, region, account)
     if service == "lambda" and (qualifier := parameters.get("Qualifier")):
         named = qualifier[0] if isinstance(qualifier, list) else qualifier
         return f"{arn}:{named}"
@@ -94,7 +87,7 @@ def _resource_arn(
 
 def _stream_arn(request: dict[str, Any]) -> str | None:
     """GetRecords names its stream by a shard iterator only."""
-    iterator = dynamodb_streams._decode_iterator(request.get("ShardIterator", "")) or {}
+    iterator = internals.decode_iterator(request.get("ShardIterator", "")) or {}
     arn: str | None = request.get("StreamArn") or iterator.get("arn")
     return arn
 
@@ -104,8 +97,8 @@ def _condition_key(key: str, context: Any) -> Any:
         return "true"
     if key.lower() == "aws:principalarn" and ":assumed-role/" in context.principal_arn:
         role = context.principal_arn.split("/")[1]
-        return iam._roles[role]["Arn"] if role in iam._roles else context.principal_arn
-    return resolve_condition_key(key, context)
+        return internals.roles[role]["Arn"] if role in internals.roles else context.principal_arn
+    return internals.resolve_condition_key(key, context)
 
 
 # Keys behind resources.
@@ -126,16 +119,16 @@ def _enforce(
     resource_arn: str = "*",
     service_context: dict[str, Any] | None = None,
 ) -> Any:
-    if service == "s3" and iam_evaluator._anonymous.get():
+    if service == "s3" and internals.anonymous.get():
         return iam_evaluator.EvalResult("ImplicitDeny", principal_arn="anonymous")
-    denied = enforce(access_key, action, service, region, resource_arn, service_context)
+    denied = internals.enforce(access_key, action, service, region, resource_arn, service_context)
     if denied or _method.get() == "HEAD":  # HeadObject is the action s3:GetObject, and decrypts nothing
         return denied
     for use in _key_uses(action, resource_arn):
         key = use.key if use.key.startswith("arn:") else f"arn:aws:kms:{region}:{get_account_id()}:key/{use.key}"
         conditions = {f"kms:EncryptionContext:{name}": value for name, value in use.context.items()}
         conditions |= {"kms:ViaService": f"{use.service}.{region}.amazonaws.com"}
-        if denied := enforce(access_key, use.action, "kms", region, key, conditions):
+        if denied := internals.enforce(access_key, use.action, "kms", region, key, conditions):
             return denied
     return None
 
@@ -155,21 +148,21 @@ def _key_uses(action: str, resource_arn: str) -> Iterator[_KeyUse]:
 
 def _table_key(arn: str) -> Iterator[_KeyUse]:
     name = arn.split("/")[1]
-    if key := ((dynamodb._tables.get(name) or {}).get("SSEDescription") or {}).get("KMSMasterKeyArn"):
+    if key := ((internals.tables.get(name) or {}).get("SSEDescription") or {}).get("KMSMasterKeyArn"):
         context = {"aws:dynamodb:tableName": name, "aws:dynamodb:subscriberId": get_account_id()}
         yield _KeyUse("kms:Decrypt", key, "dynamodb", context)
 
 
 def _secret_key(arn: str) -> Iterator[_KeyUse]:
     """A caller may leave out the six characters at the end of a secret's ARN."""
-    for secret in secretsmanager._secrets.values():
+    for secret in internals.secrets.values():
         if secret.get("KmsKeyId") and arn in {secret["ARN"], secret["ARN"].rsplit("-", 1)[0]}:
             yield _KeyUse("kms:Decrypt", secret["KmsKeyId"], "secretsmanager", {"SecretARN": secret["ARN"]})
 
 
 def _bucket_key(action: str, object_arn: str) -> Iterator[_KeyUse]:
     bucket = object_arn.removeprefix("arn:aws:s3:::").split("/")[0]
-    encryption = s3._bucket_encryption.get(bucket) or ""
+    encryption = internals.bucket_encryption.get(bucket) or ""
     if key := re.search(r"<KMSMasterKeyID>([^<]+)<", encryption):
         uses_bucket_key = re.search(r"<BucketKeyEnabled>true<", encryption)
         yield _KeyUse(action, key[1], "s3", {"aws:s3:arn": f"arn:aws:s3:::{bucket}" if uses_bucket_key else object_arn})

@@ -7,8 +7,6 @@ Restored:
 * a message keeps the tracing header that it was sent with, by which Lambda ends endless loops (`lineage`).
 """
 
-# ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
-
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -18,20 +16,19 @@ from urllib.parse import unquote
 
 from ministack.core import iam_evaluator, lambda_runtime
 from ministack.core.responses import get_region
-from ministack.services import cloudwatch, lambda_svc, sqs
+from ministack.services import cloudwatch
 
-from local.aws import lineage
+from local.aws import internals, lineage
 
 QUEUE_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 
-build_send_sys_attrs = sqs._build_send_sys_attrs
 
 _trace: ContextVar[str] = ContextVar("the request's tracing header", default="")
 
 
 def install() -> None:
-    lambda_svc._run_sqs_batch = _run_batch
-    sqs._build_send_sys_attrs = _system_attributes
+    internals.replace("run_sqs_batch", _run_batch)
+    internals.replace("build_send_sys_attrs", _system_attributes)
 
 
 def traced(scope: Mapping[str, Any]) -> None:
@@ -40,7 +37,7 @@ def traced(scope: Mapping[str, Any]) -> None:
 
 
 def _system_attributes(now: float, given: Mapping[str, Any]) -> dict[str, Any]:
-    attributes: dict[str, Any] = build_send_sys_attrs(now, given)
+    attributes: dict[str, Any] = internals.build_send_sys_attrs(now, given)
     return {"AWSTraceHeader": _trace.get()} | attributes if _trace.get() else attributes
 
 
@@ -63,20 +60,20 @@ def _run_batch(
         event = {"Records": [record for record in event["Records"] if record["messageId"] not in endless]}
     if not batch:
         return
-    result = lambda_svc._execute_function(function, event)
+    result = internals.execute_function(function, event)
     identifiers = [message["id"] for message in batch]
     failed = set(identifiers) if result.get("error") else _failed(mapping, result.get("body"), identifiers)
     done = {message["receipt_handle"] for message in batch if message["id"] not in failed}
     if done:
-        sqs._delete_messages_for_esm(queue_url, done)
+        internals.delete_messages_for_esm(queue_url, done)
     mapping["LastProcessingResult"] = "PROBLEM: Function call failed" if result.get("error") else "OK"
     if result.get("error"):
-        lambda_svc._esm_backoff_until[mapping["UUID"]] = time.time() + lambda_svc._ESM_BACKOFF_SECONDS
+        internals.esm_backoff_until[mapping["UUID"]] = time.time() + internals.esm_backoff_seconds
 
 
 def _endless(name: str, event: Mapping[str, Any]) -> set[str]:
     """The messages that come round too often for a function that does not say that it may loop."""
-    if lambda_svc._functions[name].get("recursive_loop") == "Allow":
+    if internals.functions[name].get("recursive_loop") == "Allow":
         return set()
     endless = {
         record["messageId"]
@@ -91,9 +88,9 @@ def _endless(name: str, event: Mapping[str, Any]) -> set[str]:
 
 def _give_up(queue_url: str, messages: Sequence[dict[str, Any]]) -> None:
     """To the dead letters, as if received too often; without any, away."""
-    policy = json.loads(sqs._queues[queue_url]["attributes"].get("RedrivePolicy") or "{}")
+    policy = json.loads(internals.queues[queue_url]["attributes"].get("RedrivePolicy") or "{}")
     if not policy:
-        sqs._delete_messages_for_esm(queue_url, {message["receipt_handle"] for message in messages})
+        internals.delete_messages_for_esm(queue_url, {message["receipt_handle"] for message in messages})
     for message in messages:
         message |= {"receive_count": int(policy.get("maxReceiveCount", 0)), "visible_at": time.time()}
 

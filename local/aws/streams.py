@@ -4,8 +4,6 @@ Restores, beyond the rules of `stream_mapping`: a mapping reads as the function'
 reads nothing), and its discarded batches are sent as that role too.
 """
 
-# ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
-
 import bisect
 import json
 import logging
@@ -19,8 +17,9 @@ import boto3
 from botocore.exceptions import ClientError
 from ministack.core import lambda_runtime
 from ministack.core.responses import request_scope
-from ministack.services import dynamodb, lambda_svc
+from ministack.services import dynamodb
 
+from local.aws import internals
 from local.aws.stream_mapping import Answer, Lane, MappingConfig, Record, StreamMapping
 
 DISCOVERY_SECONDS = 0.2
@@ -38,7 +37,7 @@ class Streams:
         self._running: dict[str, _Running] = {}
         self._checkpoints: dict[str, str | None] = {}  # of mappings that exist; disabled ones continue from here
         self._ended = threading.Event()
-        lambda_svc._poll_dynamodb_streams = lambda: False
+        internals.replace("poll_dynamodb_streams", lambda: False)
         threading.Thread(target=self._discover, name="stream-mappings", daemon=True).start()
 
     def close(self) -> None:
@@ -56,7 +55,7 @@ class Streams:
     def _follow(self) -> None:
         mappings = {
             mapping["UUID"]: (account, region, mapping)
-            for account, region, mapping in lambda_svc._iter_all_esms()
+            for account, region, mapping in internals.iter_all_esms()
             if ":dynamodb:" in mapping["EventSourceArn"]
         }
         for identifier in [*self._running]:
@@ -160,7 +159,7 @@ class _Running:
             return Answer(reached=False)
         with request_scope(self._account, self._region):
             # In JSON there and back: what the function gets must not be the emulator's own objects.
-            result = lambda_svc._execute_function(self._function(), json.loads(json.dumps(event)))
+            result = internals.execute_function(self._function(), json.loads(json.dumps(event)))
         failed = bool(result.get("error"))
         self._mapping["LastProcessingResult"] = "PROBLEM: Function call failed" if failed else "OK"
         reached = not result.get("throttle")
@@ -177,7 +176,7 @@ class _Running:
 
     def _function(self) -> Mapping[str, Any]:
         name, qualifier = self._mapping["FunctionName"], self._mapping.get("Qualifier")
-        function: Mapping[str, Any] = lambda_svc._get_func_record_for_qualifier(name, qualifier)[0]
+        function: Mapping[str, Any] = internals.get_func_record_for_qualifier(name, qualifier)[0]
         return function
 
     def _client(self, service: str) -> Any:

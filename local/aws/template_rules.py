@@ -6,8 +6,6 @@ an error, never silence). `tests/integration/aws/test_template_properties.py` fi
 SAM's transform is given the parameters too, as AWS gives them; the emulator gives it none.
 """
 
-# ruff: noqa: SLF001 - the emulator has no public interface for what it lacks
-
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -20,17 +18,14 @@ from botocore.model import ServiceModel
 from botocore.serialize import create_serializer
 from botocore.session import get_session
 from ministack.core.responses import json_response
-from ministack.services import apigateway, dynamodb, eventbridge, iam, lambda_svc, s3
-from ministack.services.cloudformation import changesets, engine, provisioners
 from samtranslator.translator import transform
+
+from local.aws import internals
 
 type Properties = Mapping[str, Any]
 type Restore = Callable[[str, Properties], None]
 
 
-describe_continuous_backups = dynamodb._describe_continuous_backups
-metric_alarm_record = provisioners._cw_metric_alarm_record
-apply_transforms = changesets._apply_transforms
 sam_transform = transform.transform
 
 _values: ContextVar[Properties] = ContextVar("values of a template's parameters")
@@ -38,8 +33,8 @@ _values: ContextVar[Properties] = ContextVar("values of a template's parameters"
 
 def install() -> None:
     """Apply what is dropped after each create and update of these resource types."""
-    changesets._apply_transforms = _apply_transforms
-    transform.transform = lambda template, _, policies: sam_transform(template, _values.get(), policies)
+    internals.replace("apply_transforms", _apply_transforms)
+    transform.transform = lambda template, _, policies: sam_transform(template, _values.get({}), policies)
     for resource_type, restore in {
         "AWS::DynamoDB::Table": _table,
         "AWS::S3::Bucket": _bucket,
@@ -47,34 +42,30 @@ def install() -> None:
         "AWS::ApiGatewayV2::Stage": _stage,
         "AWS::Lambda::Function": _function,
     }.items():
-        handlers = provisioners._RESOURCE_HANDLERS[resource_type]
+        handlers = internals.resource_handlers[resource_type]
         handlers["create"] = _after_create(handlers["create"], restore)
         handlers["update"] = _after_update(handlers["update"], restore)
-    dynamodb._describe_continuous_backups = _describe_continuous_backups
-    provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"]["delete"] = _table_deleted
-    provisioners._cw_metric_alarm_record = _metric_alarm_record
-    provisioners._RESOURCE_HANDLERS["AWS::IAM::RolePolicy"] = {
-        "create": _role_policy_created,
-        "update": _role_policy_updated,
-        "delete": _role_policy_deleted,
-    }
-    provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = {
-        "create": _bus_policy_created,
-        "update": _bus_policy_updated,
-        "delete": _bus_policy_deleted,
-    }
-    mapping = provisioners._RESOURCE_HANDLERS["AWS::Lambda::EventSourceMapping"]
+    internals.replace("describe_continuous_backups", _describe_continuous_backups)
+    internals.replace("cw_metric_alarm_record", _metric_alarm_record)
+    internals.resource_handlers["AWS::DynamoDB::Table"]["delete"] = _table_deleted
+    for resource_type, create, delete in (
+        ("AWS::IAM::RolePolicy", _role_policy_created, _role_policy_deleted),
+        ("AWS::Events::EventBusPolicy", _bus_policy_created, _bus_policy_deleted),
+    ):
+        update = _created_anew(create, delete)
+        internals.resource_handlers[resource_type] = {"create": create, "update": update, "delete": delete}
+    mapping = internals.resource_handlers["AWS::Lambda::EventSourceMapping"]
     mapping["create"] = _mapping_created(mapping["create"])
     mapping["update"] = _mapping_updated(mapping["update"])
 
 
 def _apply_transforms(template: dict[str, Any], provided: Any = None, previous: Any = None) -> Any:
-    values = engine._transform_parameters(template, provided, previous)
+    values = internals.transform_parameters(template, provided, previous)
     for name, parameter in template.get("Parameters", {}).items():
         if parameter["Type"] == "CommaDelimitedList" and name in values:
             values[name] = values[name].split(",")
     _values.set(values)
-    return apply_transforms(template, provided, previous)
+    return internals.apply_transforms(template, provided, previous)
 
 
 def _after_create(create: Callable[..., Any], restore: Restore) -> Callable[..., Any]:
@@ -113,50 +104,41 @@ def _role_policy_created(_: str, properties: Properties, __: str) -> tuple[str, 
         raise ValueError(f"local/aws does not apply {', '.join(sorted(unknown))} of RolePolicy")
     role, name = properties["RoleName"], properties["PolicyName"]
     document = json.dumps(properties["PolicyDocument"])
-    _answer(iam._put_role_policy({"RoleName": role, "PolicyName": name, "PolicyDocument": document}))
+    _answer(internals.put_role_policy({"RoleName": role, "PolicyName": name, "PolicyDocument": document}))
     return f"{name}|{role}", {}
 
 
-def _role_policy_updated(
-    physical_id: str, old: Properties, new: Properties, stack_name: str
-) -> tuple[str, dict[str, str]]:
-    """Another role or name is another policy: the former one goes."""
-    made = _role_policy_created("", new, stack_name)
-    if made[0] != physical_id:
-        _role_policy_deleted(physical_id, old)
-    return made
+def _created_anew(create: Callable[..., Any], delete: Callable[..., Any]) -> Callable[..., Any]:
+    """An update of what is known by its own properties: another one replaces the former."""
+
+    def updated(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Any:
+        made = create("", new, stack_name)
+        if made[0] != physical_id:
+            delete(physical_id, old)
+        return made
+
+    return updated
 
 
 def _role_policy_deleted(_: str, properties: Properties) -> None:
-    iam._delete_role_policy({"RoleName": properties["RoleName"], "PolicyName": properties["PolicyName"]})
+    internals.delete_role_policy({"RoleName": properties["RoleName"], "PolicyName": properties["PolicyName"]})
 
 
 # Events::EventBusPolicy is unknown to the emulator, and its PutPermission takes no whole statement.
 
 
 def _bus_policy_created(_: str, properties: Properties, __: str) -> tuple[str, dict[str, str]]:
-    _refuse_unknown("EventBusPolicy", properties, {"EventBusName", "StatementId", "Statement"})
+    if unknown := set(properties) - {"EventBusName", "StatementId", "Statement"}:
+        raise ValueError(f"local/aws does not apply {', '.join(sorted(unknown))} of EventBusPolicy")
     bus, sid = properties["EventBusName"], properties["StatementId"]
-    _answer(eventbridge._put_permission({"EventBusName": bus, "StatementId": sid}))
-    policy = eventbridge._event_bus_policies[bus]
+    _answer(internals.put_permission({"EventBusName": bus, "StatementId": sid}))
+    policy = internals.event_bus_policies[bus]
     policy["Statement"][-1] = {"Sid": sid, **properties["Statement"]}
     return f"{bus}|{sid}", {}
 
 
-def _bus_policy_updated(
-    physical_id: str, old: Properties, new: Properties, stack_name: str
-) -> tuple[str, dict[str, str]]:
-    """Another bus or id is another statement: the former one goes."""
-    made = _bus_policy_created("", new, stack_name)
-    if made[0] != physical_id:
-        _bus_policy_deleted(physical_id, old)
-    return made
-
-
 def _bus_policy_deleted(_: str, properties: Properties) -> None:
-    eventbridge._remove_permission(
-        {"EventBusName": properties["EventBusName"], "StatementId": properties["StatementId"]}
-    )
+    _answer(internals.remove_permission({name: properties[name] for name in ("EventBusName", "StatementId")}))
 
 
 # DynamoDB::Table drops SSESpecification, TimeToLiveSpecification, PointInTimeRecoverySpecification on create.
@@ -166,25 +148,25 @@ def _table(name: str, properties: Properties) -> None:
     if sse := properties.get("SSESpecification"):
         wanted = {k: sse[k] for k in ("SSEType", "KMSMasterKeyId") if k in sse}
         specification = {"Enabled": _is_true(sse["SSEEnabled"]), **wanted}
-        _answer(dynamodb._update_table({"TableName": name, "SSESpecification": specification}))
+        _answer(internals.update_table({"TableName": name, "SSESpecification": specification}))
     if ttl := properties.get("TimeToLiveSpecification"):
         specification = {**ttl, "Enabled": _is_true(ttl["Enabled"])}
-        _answer(dynamodb._update_ttl({"TableName": name, "TimeToLiveSpecification": specification}))
+        _answer(internals.update_ttl({"TableName": name, "TimeToLiveSpecification": specification}))
     if recovery := properties.get("PointInTimeRecoverySpecification"):
         enabled = _is_true(recovery["PointInTimeRecoveryEnabled"])
-        dynamodb._pitr_settings[name] = enabled and int(recovery.get("RecoveryPeriodInDays", 35))
-    dynamodb._tables[name]["DeletionProtectionEnabled"] = _is_true(properties.get("DeletionProtectionEnabled", False))
+        internals.pitr_settings[name] = enabled and int(recovery.get("RecoveryPeriodInDays", 35))
+    internals.tables[name]["DeletionProtectionEnabled"] = _is_true(properties.get("DeletionProtectionEnabled", False))
 
 
 def _table_deleted(name: str, _: Properties) -> None:
     """The emulator removes a protected table too; AWS does not, and nor can a rollback."""
-    _answer(dynamodb._delete_table({"TableName": name}))
+    _answer(internals.delete_table({"TableName": name}))
 
 
 def _describe_continuous_backups(request: Properties) -> Any:
     """The emulator keeps whether, and not for how long."""
-    answer = describe_continuous_backups(request)
-    if days := dynamodb._pitr_settings.get(request["TableName"].rsplit("/", 1)[-1]):
+    answer = internals.describe_continuous_backups(request)
+    if days := internals.pitr_settings.get(request["TableName"].rsplit("/", 1)[-1]):
         described = _answer(answer)
         described["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]["RecoveryPeriodInDays"] = days
         return json_response(described)
@@ -202,14 +184,14 @@ def _bucket(name: str, properties: Properties) -> None:
             for rule in encryption["ServerSideEncryptionConfiguration"]
         ]
         document = _document("PutBucketEncryption", "ServerSideEncryptionConfiguration", rules)
-        _answer(s3._put_bucket_encryption(name, document))
+        _answer(internals.put_bucket_encryption(name, document))
     if lifecycle := properties.get("LifecycleConfiguration"):
         rules = [_lifecycle_rule(rule) for rule in lifecycle["Rules"]]
         document = _document("PutBucketLifecycleConfiguration", "LifecycleConfiguration", rules)
-        _answer(s3._put_bucket_lifecycle(name, document))
+        _answer(internals.put_bucket_lifecycle(name, document))
     if ownership := properties.get("OwnershipControls"):
         document = _document("PutBucketOwnershipControls", "OwnershipControls", ownership["Rules"])
-        _answer(s3._put_bucket_ownership_controls(name, document))
+        _answer(internals.put_bucket_ownership_controls(name, document))
 
 
 def _document(operation: str, member: str, rules: list[dict[str, Any]]) -> bytes:
@@ -240,10 +222,10 @@ def _http_api(api_id: str, properties: Properties) -> None:
     document = properties.get("Body")
     if not document:
         return
-    for of_api in (apigateway._routes, apigateway._integrations, apigateway._authorizers):
+    for of_api in (internals.routes, internals.integrations, internals.authorizers):
         of_api[api_id] = {}
     if cors := document.get("x-amazon-apigateway-cors"):
-        _answer(apigateway._update_api(api_id, {"corsConfiguration": cors}))
+        _answer(internals.update_api(api_id, {"corsConfiguration": cors}))
     authorizers = {
         name: _authorizer(api_id, name, scheme["x-amazon-apigateway-authorizer"])
         for name, scheme in document.get("components", {}).get("securitySchemes", {}).items()
@@ -260,7 +242,7 @@ def _authorizer(api_id: str, name: str, properties: Properties) -> str:
         "identitySource": [properties["identitySource"]],
         "jwtConfiguration": properties["jwtConfiguration"],
     }
-    return str(_answer(apigateway._create_authorizer(api_id, wanted))["authorizerId"])
+    return str(_answer(internals.create_authorizer(api_id, wanted))["authorizerId"])
 
 
 def _route(api_id: str, path: str, method: str, operation: Properties, authorizers: Mapping[str, str]) -> None:
@@ -272,7 +254,7 @@ def _route(api_id: str, path: str, method: str, operation: Properties, authorize
         "payloadFormatVersion": backend.get("payloadFormatVersion", "1.0"),
         "timeoutInMillis": int(backend.get("timeoutInMillis", 30_000)),
     }
-    integration = _answer(apigateway._create_integration(api_id, wanted))["integrationId"]
+    integration = _answer(internals.create_integration(api_id, wanted))["integrationId"]
     verb = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
     route: dict[str, Any] = {
         "routeKey": "$default" if path == "/$default" else f"{verb} {path}",
@@ -285,14 +267,14 @@ def _route(api_id: str, path: str, method: str, operation: Properties, authorize
                 "authorizerId": authorizers[name],
                 "authorizationScopes": scopes,
             }
-    _answer(apigateway._create_route(api_id, route))
+    _answer(internals.create_route(api_id, route))
 
 
 # ApiGatewayV2::Stage keeps route settings in CloudFormation's spelling, so the API never tells them.
 
 
 def _stage(name: str, properties: Properties) -> None:
-    stage = apigateway._stages[properties["ApiId"]][name]
+    stage = internals.stages[properties["ApiId"]][name]
     stage["defaultRouteSettings"] = _route_settings(properties.get("DefaultRouteSettings", {}))
     routes = properties.get("RouteSettings", {}).items()
     stage["routeSettings"] = {route: _route_settings(settings) for route, settings in routes}
@@ -308,12 +290,12 @@ def _route_settings(settings: Properties) -> dict[str, Any]:
 def _function(name: str, properties: Properties) -> None:
     reserved = properties.get("ReservedConcurrentExecutions")
     if reserved is None:
-        lambda_svc._delete_function_concurrency(name)
+        internals.delete_function_concurrency(name)
     else:
         request = {"ReservedConcurrentExecutions": int(reserved)}
-        _answer(lambda_svc._put_function_concurrency(name, request))
+        _answer(internals.put_function_concurrency(name, request))
     recursion = {"RecursiveLoop": properties.get("RecursiveLoop", "Terminate")}
-    _answer(lambda_svc._put_function_recursion_config(name, recursion))
+    _answer(internals.put_function_recursion_config(name, recursion))
 
 
 # CloudWatch::Alarm on metric math is refused. Here it is kept and told, and never leaves INSUFFICIENT_DATA.
@@ -321,10 +303,10 @@ def _function(name: str, properties: Properties) -> None:
 
 def _metric_alarm_record(name: str, properties: Properties) -> dict[str, Any]:
     if "Metrics" not in properties:
-        record: dict[str, Any] = metric_alarm_record(name, properties)
+        record: dict[str, Any] = internals.cw_metric_alarm_record(name, properties)
         return record
     of_one_metric = ("MetricName", "Namespace", "Dimensions", "Statistic", "Period")
-    record = metric_alarm_record(name, {**properties, "Metrics": None, **dict.fromkeys(of_one_metric[:2], "none")})
+    record = internals.cw_metric_alarm_record(name, {**properties, "Metrics": None, **dict.fromkeys(of_one_metric[:2], "none")})
     kept = {member: value for member, value in record.items() if member not in of_one_metric}
     return kept | {"Metrics": properties["Metrics"]}
 
@@ -344,7 +326,7 @@ def _mapping_updated(update: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _mapping(identifier: str, properties: Properties) -> None:
-    lambda_svc._esms[identifier]["MetricsConfig"] = properties.get("MetricsConfig", {"Metrics": []})
+    internals.esms[identifier]["MetricsConfig"] = properties.get("MetricsConfig", {"Metrics": []})
 
 
 def _typed(value: Any) -> Any:
