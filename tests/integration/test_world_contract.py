@@ -588,17 +588,6 @@ def test_a_received_message_is_hidden_and_comes_back_unless_it_is_deleted(aws: A
     assert (again["Body"], again["Attributes"]["ApproximateReceiveCount"]) == ("kept", "2")
 
 
-def test_a_hidden_message_can_be_shown_again_at_once(aws: Aws, queue: str) -> None:
-    aws.sqs.send_message(QueueUrl=queue, MessageBody="x")
-    [message] = received(aws, queue)
-
-    aws.sqs.change_message_visibility(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
-
-    [again] = received(aws, queue)
-    assert again["MessageId"] == message["MessageId"]
-    assert again["ReceiptHandle"] != message["ReceiptHandle"]
-
-
 def test_a_message_received_too_often_goes_to_the_dead_letters(aws: Aws, queue: str) -> None:
     arn = aws.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "2"})
@@ -609,21 +598,6 @@ def test_a_message_received_too_often_goes_to_the_dead_letters(aws: Aws, queue: 
 
     assert seen == [1, 1, 0]
     assert [message["Body"] for message in received(aws, queue)] == ["poison"]
-
-
-def test_a_batch_holds_ten_messages_with_ids_of_their_own(aws: Aws, queue: str) -> None:
-    def entries(number: int, name: str = "m{}") -> list[dict[str, str]]:
-        return [{"Id": name.format(n), "MessageBody": str(n)} for n in range(number)]
-
-    sent = aws.sqs.send_message_batch(QueueUrl=queue, Entries=entries(10))
-    with pytest.raises(ClientError) as too_many:
-        aws.sqs.send_message_batch(QueueUrl=queue, Entries=entries(11))
-    with pytest.raises(ClientError) as same_ids:
-        aws.sqs.send_message_batch(QueueUrl=queue, Entries=entries(2, "same"))
-
-    assert len(sent["Successful"]) == 10
-    assert refusal(too_many) == "AWS.SimpleQueueService.TooManyEntriesInBatchRequest"
-    assert refusal(same_ids) == "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"
 
 
 def test_a_purged_queue_is_empty(aws: Aws, queue: str) -> None:

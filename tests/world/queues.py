@@ -100,8 +100,8 @@ class Queue:
 class Queues:
     """The `sqs` client's side. `trace` gives the tracing header of who sends."""
 
-    def __init__(self, clock: VirtualClock, random: Random, entry_fault: Any, trace: Callable[[], str]) -> None:
-        self.clock, self.random, self.entry_fault, self.trace = clock, random, entry_fault, trace
+    def __init__(self, clock: VirtualClock, random: Random, trace: Callable[[], str]) -> None:
+        self.clock, self.random, self.trace = clock, random, trace
         self.queues: dict[str, Queue] = {}
 
     def create_queue(self, call: Parameters) -> Answer:
@@ -129,22 +129,10 @@ class Queues:
 
     def send_message(self, call: Parameters) -> Answer:
         queue, delay = self._queue(call), call.get("DelaySeconds", 0)
-        self._check_delay(delay)
-        return self._sent(call["MessageBody"], queue.send(call["MessageBody"], delay, self.trace()))
-
-    def send_message_batch(self, call: Parameters) -> Answer:
-        queue, entries = self._queue(call), self._entries(call)
-        answer: Answer = {}
-        for entry in entries:
-            self._check_delay(entry.get("DelaySeconds", 0))
-            if code := self.entry_fault("sqs", "send_message_batch"):
-                failed = {"Id": entry["Id"], "Code": code, "SenderFault": False}
-                answer.setdefault("Failed", []).append(failed)
-            else:
-                message_id = queue.send(entry["MessageBody"], entry.get("DelaySeconds", 0), self.trace())
-                sent = {"Id": entry["Id"], **self._sent(entry["MessageBody"], message_id)}
-                answer.setdefault("Successful", []).append(sent)
-        return answer
+        if not 0 <= delay <= LONGEST_DELAY:
+            raise AwsError("InvalidParameterValue", f"Value {delay} for parameter DelaySeconds is invalid.")
+        message_id = queue.send(call["MessageBody"], delay, self.trace())
+        return {"MessageId": message_id, "MD5OfMessageBody": _md5(call["MessageBody"])}
 
     def receive_message(self, call: Parameters) -> Answer:
         limit = call.get("MaxNumberOfMessages", 1)
@@ -168,43 +156,9 @@ class Queues:
         self._queue(call).delete(call["ReceiptHandle"])
         return {}
 
-    def delete_message_batch(self, call: Parameters) -> Answer:
-        queue, entries = self._queue(call), self._entries(call)
-        for entry in entries:
-            queue.delete(entry["ReceiptHandle"])
-        return {"Successful": [{"Id": entry["Id"]} for entry in entries]}
-
-    def change_message_visibility(self, call: Parameters) -> Answer:
-        now = self.clock.now()
-        for message in self._queue(call).messages:
-            if message.receipt == call["ReceiptHandle"] and message.due > now:
-                message.due = now + timedelta(seconds=call["VisibilityTimeout"])
-                return {}
-        raise AwsError("MessageNotInflight", "The specified message isn't in flight")
-
     def purge_queue(self, call: Parameters) -> Answer:
         self._queue(call).messages.clear()
         return {}
-
-    @staticmethod
-    def _check_delay(delay: int) -> None:
-        if not 0 <= delay <= LONGEST_DELAY:
-            raise AwsError("InvalidParameterValue", f"Value {delay} for parameter DelaySeconds is invalid.")
-
-    @staticmethod
-    def _entries(call: Parameters) -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = call["Entries"]
-        if not entries:
-            raise AwsError("AWS.SimpleQueueService.EmptyBatchRequest", "There should be at least one entry")
-        if len(entries) > LARGEST_BATCH:
-            raise AwsError("AWS.SimpleQueueService.TooManyEntriesInBatchRequest", "Maximum number of entries is 10")
-        if len({entry["Id"] for entry in entries}) < len(entries):
-            raise AwsError("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", "Id repeated")
-        return entries
-
-    @staticmethod
-    def _sent(body: str, message_id: str) -> Answer:
-        return {"MessageId": message_id, "MD5OfMessageBody": _md5(body)}
 
     def _queue(self, call: Parameters) -> Queue:
         return self._named(call["QueueUrl"].rsplit("/", 1)[1])

@@ -29,10 +29,7 @@ IGNORED = {  # accepted without effect: nothing that the world promises depends 
 }
 
 MODELLED = {  # SQS answers with the codes of its older protocol; botocore's classes are named after the model
-    "AWS.SimpleQueueService.BatchEntryIdsNotDistinct": "BatchEntryIdsNotDistinct",
-    "AWS.SimpleQueueService.EmptyBatchRequest": "EmptyBatchRequest",
     "AWS.SimpleQueueService.NonExistentQueue": "QueueDoesNotExist",
-    "AWS.SimpleQueueService.TooManyEntriesInBatchRequest": "TooManyEntriesInBatchRequest",
 }
 
 type Answer = dict[str, Any]

@@ -95,7 +95,7 @@ class World:
 
         tables = Tables(self.clock)
         self._sources: list[_Source] = [_Expiry(self, timedelta(hours=1), lambda _: None, start, tables=tables)]
-        sqs = Queues(self.clock, self.random, self._entry_fault, lambda: self._trace)
+        sqs = Queues(self.clock, self.random, lambda: self._trace)
         s3 = Objects(self.clock, self._entry_fault)
         kms = Keys()
         bus = Buses(self._entry_fault)
