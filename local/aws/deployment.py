@@ -250,11 +250,12 @@ def _settled(describe: Callable[[], dict[str, Any]], status: str = "Status") -> 
 
 def _reasons(cloudformation: Any, stack_name: str) -> str:
     events = cloudformation.describe_stack_events(StackName=stack_name)["StackEvents"]
-    return "; ".join(
+    told = "; ".join(
         f"{event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', '')}"
         for event in reversed(events)
         if event["ResourceStatus"].endswith("_FAILED")
     )
+    return " ".join(told.split())
 
 
 def _wait_until_active(emulator: EmulatorAddress, cloudformation: Any, stack_name: str) -> None:

@@ -195,7 +195,7 @@ def _bucket(name: str, properties: Properties) -> None:
 
 
 def _document(operation: str, member: str, rules: list[dict[str, Any]]) -> bytes:
-    """The XML of a call, as boto3 writes it; a member that the call does not know is a KeyError."""
+    """The XML of a call, as boto3 writes it; a member that the call does not know is refused."""
     request = {"Bucket": "any", member: {"Rules": [_typed(rule) for rule in rules]}}
     body = create_serializer("rest-xml").serialize_to_request(request, _s3_model().operation_model(operation))["body"]
     return bytes(body)
