@@ -124,6 +124,7 @@ class Services:
             "AWS::Lambda::Alias": self._function_alias,
             "AWS::IAM::Role": self._role,
             "AWS::IAM::RolePolicy": self._role_policy,
+            "AWS::Events::EventBusPolicy": self._bus_policy,
             "AWS::IAM::ManagedPolicy": self._managed_policy,
             "AWS::Logs::LogGroup": self._log_group,
             "AWS::Logs::MetricFilter": self._metric_filter,
@@ -302,6 +303,12 @@ class Services:
             "Policies": [iam.get_role_policy(RoleName=name, PolicyName=policy) for policy in inline],
             "ManagedPolicyArns": [policy["PolicyArn"] for policy in attached],
         }
+
+    def _bus_policy(self, physical_id: str, _: Mapping[str, Any]) -> Reported:
+        bus, name = physical_id.split("|")
+        policy = json.loads(self._client("events").describe_event_bus(Name=bus)["Policy"])
+        (statement,) = (each for each in policy["Statement"] if each.pop("Sid") == name)
+        return {"EventBusName": bus, "StatementId": name, "Statement": statement}
 
     def _role_policy(self, physical_id: str, _: Mapping[str, Any]) -> Reported:
         policy, role = physical_id.split("|")
