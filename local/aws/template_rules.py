@@ -3,7 +3,8 @@
 AWS applies every property of a template or fails the stack; so does each function here (a property it does not know is
 an error, never silence). `tests/integration/aws/test_template_properties.py` finds the next one that is dropped.
 
-SAM's transform is given the parameters too, as AWS gives them; the emulator gives it none.
+SAM's transform is given the parameters too, as AWS gives them; the emulator gives it none, and reads no `Fn::Join` in a
+condition.
 """
 
 import json
@@ -65,7 +66,22 @@ def _apply_transforms(template: dict[str, Any], provided: Any = None, previous: 
         if parameter["Type"] == "CommaDelimitedList" and name in values:
             values[name] = values[name].split(",")
     _values.set(values)
-    return internals.apply_transforms(template, provided, previous)
+    processed = internals.apply_transforms(template, provided, previous)
+    if "Conditions" in processed:
+        processed["Conditions"] = _joined(processed["Conditions"], values)
+    return processed
+
+
+def _joined(condition: Any, values: Properties) -> Any:
+    """A condition with each parameter's list as one text, where it says so."""
+    match condition:
+        case {"Fn::Join": [str(between), {"Ref": name}]} if name in values:
+            return between.join(values[name])
+        case dict():
+            return {word: _joined(inner, values) for word, inner in condition.items()}
+        case list():
+            return [_joined(inner, values) for inner in condition]
+    return condition
 
 
 def _after_create(create: Callable[..., Any], restore: Restore) -> Callable[..., Any]:
@@ -306,7 +322,9 @@ def _metric_alarm_record(name: str, properties: Properties) -> dict[str, Any]:
         record: dict[str, Any] = internals.cw_metric_alarm_record(name, properties)
         return record
     of_one_metric = ("MetricName", "Namespace", "Dimensions", "Statistic", "Period")
-    record = internals.cw_metric_alarm_record(name, {**properties, "Metrics": None, **dict.fromkeys(of_one_metric[:2], "none")})
+    record = internals.cw_metric_alarm_record(
+        name, {**properties, "Metrics": None, **dict.fromkeys(of_one_metric[:2], "none")}
+    )
     kept = {member: value for member, value in record.items() if member not in of_one_metric}
     return kept | {"Metrics": properties["Metrics"]}
 
