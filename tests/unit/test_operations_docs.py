@@ -25,7 +25,7 @@ OF_THE_CLI = {"query", "output", "region", "profile", "cli-binary-format", "cli-
 """Options that no operation has: the CLI's own, and its spelling of a boolean."""
 
 PRODUCTS = {"EventBridge", "CloudFormation", "DeleteCard"}
-ACTIONS = {"ListBucket", "InvokeFunction"}
+ACTIONS = {"ListBucket", "ListBucketVersions", "InvokeFunction"}
 """IAM's, where no operation has the name."""
 
 
