@@ -147,8 +147,8 @@ kit: $(VENVS)/test/.installed ## write docs/consumers/kit/ from the simulator's 
 	@PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m tests.kit
 
 .PHONY: benchmark
-benchmark: $(VENVS)/test/.installed ## how much our own work adds to waiting for Flinks, as ratios
-	@PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m tests.benchmarks.fetch_batch
+benchmark: $(VENVS)/test/.installed $(VENVS)/lambda/.installed ## compare start, batch, memory and cost; writes docs/performance.md
+	@PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m tests.benchmarks
 
 .PHONY: requirements
 requirements: $(VENVS)/tools/.installed ## compile requirements/*.in to hashed files that name no index

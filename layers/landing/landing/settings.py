@@ -19,7 +19,7 @@ class WrongSettings(Defect):
 class Settings(BaseModel):
     """Fields are environment variables in lower case. What has a default may be left out; nothing else may."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=str.upper, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, alias_generator=str.upper, hide_input_in_errors=True, defer_build=True)
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -1,0 +1,58 @@
+"""What a million connections cost: prices in one dated table, calls as the tests count them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PRICES_OF = "2026-11"
+# USD in us-east-1, each for one. See docs/performance.md for the sources.
+GB_SECOND = 0.0000133334  # arm64
+INVOCATION = 0.20e-6
+API_CALL = 1.00e-6
+WRITE, READ = 0.625e-6, 0.125e-6
+KMS_CALL = 3.0e-6
+PUT = 5.0e-6
+EVENT = 1.0e-6
+MESSAGE = 0.4e-6
+
+
+@dataclass(frozen=True)
+class Way:
+    """How many connections share one invocation of `fetch_accounts`, which has `memory` GB for `seconds`."""
+
+    together: int
+    seconds: float
+    memory: float = 1.0
+
+
+BATCHED, ONE_BY_ONE = Way(100, 4.5), Way(1, 1.0)
+
+# A POST, one 202 and the poll after it, a drop, an announcement. Writes count the row and its indexes: by-due moves
+# with each `dueAt` (a deletion and a put), by-owner and by-login are written once.
+KMS_CALLS = 2 + 1 + 1 + 2  # mac and seal; open the login; seal the request; open request and login when polled
+WRITES = (4, 3, 3, 3, 2)  # POST, claim, pending, claim, ready
+CLAIMS = 2
+
+
+def rows() -> Iterator[tuple[str, str, str]]:
+    both = 2
+    lines: list[tuple[str, list[float]]] = [
+        ("API Gateway and receive_login", [(API_CALL + INVOCATION + 0.03 * 0.5 * GB_SECOND) * 1e6] * both),
+        ("KMS", [KMS_CALL * KMS_CALLS * 1e6] * both),
+        ("DynamoDB", [(WRITE * sum(WRITES) + READ) * 1e6] * both),
+        ("S3", [PUT * 1e6] * both),
+        ("fetch_accounts", [fetching(BATCHED), fetching(ONE_BY_ONE)]),
+        ("queue and bus", [(MESSAGE * 3 + EVENT) * 1e6] * both),
+        ("publish_events", [(INVOCATION + 0.05 * 0.5 * GB_SECOND) * 1e6 / 10] * both),
+    ]
+    for name, (batched, one_by_one) in lines:
+        yield name, f"{batched:.2f}", f"{one_by_one:.2f}"
+    batched, one_by_one = (sum(line[1][column] for line in lines) for column in range(both))
+    yield "**in all**", f"**{batched:.2f}**", f"**{one_by_one:.2f}**"
+
+
+def fetching(way: Way) -> float:
+    """The second claim comes from the queue, in batches of 10 at the most."""
+    first = INVOCATION / way.together + way.seconds * way.memory * GB_SECOND / way.together
+    polled = min(way.together, 10)
+    second = INVOCATION / polled + 0.5 * way.memory * GB_SECOND / polled
+    return (first + second) * 1e6

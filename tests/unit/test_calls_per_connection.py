@@ -1,0 +1,39 @@
+"""What a connection costs in calls: one more is paid for every connection, so it turns red."""
+
+from tests.world.service import Service
+
+
+def made(service: Service, **card: object) -> dict[str, int]:
+    """Calls from the POST to the end, less the announcement, and no keys read: those are read once for an environment."""
+    service.connect_and_post("first")
+    service.settle()
+    service.world.calls.clear()
+    service.connect_and_post("second", **card)
+    service.settle()
+    return dict(service.world.counts())
+
+
+STRAIGHT = {
+    "kms.generate_mac": 1,
+    "kms.encrypt": 1,
+    "kms.decrypt": 1,
+    "dynamodb.get_item": 1,
+    "dynamodb.put_item": 1,
+    "dynamodb.update_item": 2,
+    "s3.put_object": 1,
+    "flinks.GenerateAuthorizeToken": 1,
+    "flinks.Authorize": 1,
+    "flinks.GetAccountsDetail": 1,
+}
+
+
+def test_a_connection_that_is_ready_at_once_makes_no_call_more_than_it_needs(service: Service) -> None:
+    assert made(service) == STRAIGHT
+
+
+def test_one_202_costs_two_writes_a_message_and_the_sealing_of_the_session(service: Service) -> None:
+    calls = made(service, pending={"polls": 1})
+
+    more = {"kms.encrypt": 1, "kms.decrypt": 2, "dynamodb.update_item": 2, "sqs.send_message": 1}
+    more["flinks.GetAccountsDetailAsync"] = 1
+    assert calls == {name: STRAIGHT.get(name, 0) + more.get(name, 0) for name in STRAIGHT | more}
