@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+TRIES = 4  # a machine that is too busy runs into deadlines; the calls then differ, and a comparison says so
 CUSTOMER = "43387ca6-0391-4c82-857d-70d95f087ecb"
 
 
@@ -42,8 +43,13 @@ def ours(url: str, threads: int) -> Callable[[list[str]], None]:
 
     def batch(ids: list[str]) -> None:
         hints = [Hint(each, 1, 0) for each in ids]
-        outcomes = fetch_all(hints, wiring.fetcher(), threads=threads, time_left=lambda: timedelta(minutes=9))
-        assert all(isinstance(each, FetchOutcome) and each.ending is FetchEnding.READY for each in outcomes), outcomes
+        for _ in range(TRIES):
+            outcomes = fetch_all(hints, wiring.fetcher(), threads=threads, time_left=lambda: timedelta(minutes=9))
+            done = [isinstance(each, FetchOutcome) and each.ending is FetchEnding.READY for each in outcomes]
+            hints = [hint for hint, is_ready in zip(hints, done, strict=True) if not is_ready]
+            if not hints:
+                return
+        raise AssertionError(f"{len(hints)} of {len(ids)} never got ready")
 
     return batch
 

@@ -4,7 +4,7 @@ from tests.world.service import Service
 
 
 def made(service: Service, **card: object) -> dict[str, int]:
-    """Calls from the POST to the end, less the announcement, and no keys read: those are read once for an environment."""
+    """Calls from the POST to the end, less the announcement; keys are read once for an environment, and not counted."""
     service.connect_and_post("first")
     service.settle()
     service.world.calls.clear()
