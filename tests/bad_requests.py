@@ -184,7 +184,7 @@ def members() -> Iterator[BadRequest]:
         "a generation": _login(generation=MARK),
         "a redirect": _login(redirectUrl=f"https://{MARK}.example"),
         "a requestId": _login(requestId=LOGIN_ID),
-        "brackets inside a string": _login(institution="[" * 64),
+        "brackets inside a string": json.dumps({"loginId": "[" * 64}),
     }.items():
         yield _post(name, body, ProblemType.INVALID_BODY)
     for spelling in ("login_id", "LoginId", "LOGINID", "loginID", "login-id", " loginId", "loginId ", "login\u0131d"):

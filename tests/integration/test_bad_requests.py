@@ -83,6 +83,10 @@ WITHIN = {
         json.dumps({"loginId": LOGIN_ID}).encode(),
     ),
     "a long label": ({"Content-Type": JSON}, json.dumps({"loginId": LOGIN_ID, "institution": "é" * 1000}).encode()),
+    "brackets inside a label": (
+        {"Content-Type": JSON},
+        json.dumps({"loginId": LOGIN_ID, "institution": "[" * 64}).encode(),
+    ),
     "blanks": ({"content-type": JSON}, f'\r\n\t{{ "loginId" :"{LOGIN_ID}" }}\n'.encode()),
     "escapes": ({"content-type": JSON}, json.dumps({"loginId": LOGIN_ID}).replace("I", "\\u0049").encode()),
     "nulls": ({"content-type": JSON}, f'{{"loginId":"{LOGIN_ID}","institution":null,"accountIds":null}}'.encode()),
