@@ -33,6 +33,9 @@ _FLINKS = "ask Flinks what changed, then bin/landing refetch --reason {reason}"
 
 REASONS = {
     Reason.ACCOUNT_DATA_INCOMPLETE: Advice("Flinks' answer had no accounts or no login in it", _AGAIN),
+    Reason.ANOTHER_CONNECTION_UNDER_WAY: Advice(
+        "another connection has the same login and is still being fetched", "nothing: it waits a day at most"
+    ),
     Reason.ANOTHER_FLINKS: Advice(
         "the stack points at another Flinks than the one that opened this login",
         "deploy the former FlinksInstance and FlinksCustomerId; the deletion goes on by itself",
@@ -45,6 +48,7 @@ REASONS = {
     Reason.BANK_PASSWORD_REFUSED: Advice("the bank refuses the password", _PERSON),
     Reason.BANK_USERNAME_REFUSED: Advice("the bank refuses the username", _PERSON),
     Reason.BANK_UNAVAILABLE: Advice("the bank is closed or out of reach for Flinks", _WAIT),
+    Reason.CHOSEN_ACCOUNTS_GONE: Advice("Flinks no longer knows the accounts that were chosen", _PERSON),
     Reason.DROP_NOT_STORED: Advice("S3 did not take the drop", _WAIT),
     Reason.FETCH_UNDER_WAY: Advice("a fetch that was running may still put its drop", "nothing: three minutes at most"),
     Reason.FLINKS_ANSWER_NOT_UNDERSTOOD: Advice("Flinks answered as its documentation does not say", _FLINKS),

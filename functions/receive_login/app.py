@@ -24,7 +24,7 @@ def receive_login(event: web.Event) -> web.Reply:
         institution=posted.institution,
         language=Language(posted.language) if posted.language else None,
         days_of_transactions=DaysOfTransactions(posted.days_of_transactions) if posted.days_of_transactions else None,
-        account_ids=tuple(posted.account_ids) if posted.account_ids else None,
+        account_ids=posted.chosen,
         correlation_id=event["requestContext"]["requestId"],
     )
     connection = receive(

@@ -35,7 +35,8 @@ def ours(url: str, threads: int) -> Callable[[list[str]], None]:
     # Imported by who is measured alone: the comparator shall not carry it.
     from landing import trust_store, wiring  # noqa: PLC0415
     from landing.domain.connection import Hint  # noqa: PLC0415
-    from landing.verbs.fetch_accounts import FetchEnding, FetchOutcome, fetch_all  # noqa: PLC0415
+    from landing.verbs.fetch_accounts import fetch_all  # noqa: PLC0415
+    from landing.verbs.fetch_steps import FetchEnding, FetchOutcome  # noqa: PLC0415
 
     context = trust_store.context(os.environ["AWS_CA_BUNDLE"])  # the authority of the stub is not certifi's
     trust_store.context = lambda _=None: context  # type: ignore[assignment]

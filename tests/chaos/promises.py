@@ -23,7 +23,6 @@ class Promises:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._committed: dict[tuple[str, int, Any], tuple[str, str]] = {}
-        self._known: dict[str, set[tuple[str, str]]] = defaultdict(set)
         self._erased: dict[str, int] = {}
         self._accounts: dict[str, frozenset[str]] = {}
         self._read: dict[str, tuple[Any, Connection]] = {}
@@ -74,7 +73,9 @@ class Promises:
         _hold(len(mine) == self._erased[row.connection_id], row, "a receipt is gone")
 
     def _only_committed(self, row: Connection, below: dict[tuple[str, str], bytes], when: str) -> None:
-        known = self._known[row.connection_id]
+        known = {
+            place for (connection_id, _, _), place in self._committed.items() if connection_id == row.connection_id
+        }
         _hold(set(below) <= known, row, f"{when}, and a drop that nobody committed lies there")
 
     def _ids(self, where: tuple[str, str], below: dict[tuple[str, str], bytes]) -> frozenset[str]:
@@ -91,8 +92,6 @@ class Promises:
             if item is not item_before or row is None:
                 row = from_item(item)
                 self._read[str(connection_id)] = item, row
-                if row.drop is not None:  # it outlives `ready`: the last one that was committed
-                    self._known[row.connection_id].add((row.drop.key, row.drop.version_id))
             rows.append(row)
         return rows
 

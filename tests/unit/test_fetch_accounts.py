@@ -8,7 +8,7 @@ import pytest
 
 from landing import wiring
 from landing.domain.connection import Action, Status, timestamp
-from landing.verbs.fetch_accounts import FetchEnding
+from landing.verbs.fetch_steps import FetchEnding
 from tests.world.service import Service
 
 

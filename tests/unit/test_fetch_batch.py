@@ -9,7 +9,8 @@ import pytest
 from landing import wiring
 from landing.flinks.answer import Call
 from landing.flinks.client import DEADLINES
-from landing.verbs.fetch_accounts import FetchEnding, FetchOutcome, fetch_all
+from landing.verbs.fetch_accounts import fetch_all
+from landing.verbs.fetch_steps import FetchEnding, FetchOutcome
 from tests.world.over_http import over_http
 from tests.world.service import Service
 

@@ -14,6 +14,10 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 OWNER = "amelie@example.com"
 
 
+KEY = "arn:aws:kms:ca-central-1:123456789012:key/of-this-stack"
+OTHER_KEY = "arn:aws:kms:ca-central-1:123456789012:key/of-another-stack"
+
+
 def mac(message: bytes) -> bytes:
     return hmac.digest(b"index key", message, "sha256")
 
@@ -22,7 +26,7 @@ def other_mac(message: bytes) -> bytes:
     return hmac.digest(b"another key", message, "sha256")
 
 
-TAGS = OwnerTag(mac)
+TAGS = OwnerTag(mac, KEY)
 
 
 def test_a_tag_proves_its_owner() -> None:
@@ -37,10 +41,16 @@ def test_a_tag_of_someone_else_is_foreign() -> None:
     assert TAGS.verify(tag, OWNER) is Ownership.FOREIGN
 
 
-def test_a_tag_of_another_key_is_foreign() -> None:
-    tag = OwnerTag(other_mac).sign(OWNER, NOON)
+def test_a_tag_that_claims_our_key_and_was_made_with_another_is_foreign() -> None:
+    tag = OwnerTag(other_mac, KEY).sign(OWNER, NOON)
 
     assert TAGS.verify(tag, OWNER) is Ownership.FOREIGN
+
+
+def test_a_tag_of_another_stack_proves_nothing_and_is_no_forgery() -> None:
+    tag = OwnerTag(other_mac, OTHER_KEY).sign(OWNER, NOON)
+
+    assert TAGS.verify(tag, OWNER) is Ownership.NONE
 
 
 def test_a_tag_proves_its_owner_long_after_it_expired() -> None:
@@ -62,7 +72,9 @@ def test_a_tag_of_ours_with_one_letter_changed_is_foreign(position: int, letter:
 
     said = TAGS.verify(changed, OWNER)
 
-    assert said is (Ownership.OURS if changed == tag else Ownership.FOREIGN)
+    names_another_key = at < len("flt1.12345678") and letter in "abcdef0123456789"
+    not_ours = Ownership.NONE if names_another_key else Ownership.FOREIGN
+    assert said is (Ownership.OURS if changed == tag else not_ours)
 
 
 @given(st.text())
@@ -75,7 +87,7 @@ def test_a_tag_needs_no_escaping_in_a_url_and_is_too_short_to_hold_its_owner(own
     tag = TAGS.sign(owner, NOON)
 
     assert set(tag) <= set(ascii_letters + digits + "-_.")
-    assert len(tag) == len("flt1.1772452800.") + 43
+    assert len(tag) == len("flt1.12345678.1772452800.") + 43
 
 
 def test_owner_and_expiry_cannot_be_shifted_into_each_other() -> None:
@@ -85,7 +97,7 @@ def test_owner_and_expiry_cannot_be_shifted_into_each_other() -> None:
         signed.append(message)
         return mac(message)
 
-    tags = OwnerTag(recording_mac)
+    tags = OwnerTag(recording_mac, KEY)
 
     tags.sign("1", datetime.fromtimestamp(1, UTC))
     tags.sign("", datetime.fromtimestamp(11, UTC))

@@ -14,7 +14,13 @@ from landing.flinks.codes import Kind, Verdict
 NEVER_A_REASON = {Kind.CONTINUE, Kind.READY, Kind.PENDING, Kind.DELETED}
 """Verdicts that are acted upon: their reason is only for when nobody can."""
 
-OF_ERASING = {Reason.ANOTHER_FLINKS, Reason.FETCH_UNDER_WAY, Reason.IN_PROGRESS, Reason.SWEEP_UNFINISHED}
+OF_ERASING = {
+    Reason.ANOTHER_CONNECTION_UNDER_WAY,
+    Reason.ANOTHER_FLINKS,
+    Reason.FETCH_UNDER_WAY,
+    Reason.IN_PROGRESS,
+    Reason.SWEEP_UNFINISHED,
+}
 """What no person is told: a connection that is being erased shows no reason."""
 
 WHAT_FLINKS_DOES_NOT_SAY = {

@@ -98,7 +98,7 @@ def index_key() -> "IndexKey":
 def owner_tag() -> "OwnerTag":
     from landing.stores.owner_tag import OwnerTag
 
-    return OwnerTag(index_key().owner_mac)
+    return OwnerTag(index_key().owner_mac, settings.IndexKeySettings.from_environment().index_key_arn)
 
 
 @cache
@@ -176,7 +176,8 @@ def session_count() -> "SessionCount":
 
 @cache
 def fetcher() -> "Fetcher":
-    from landing.verbs.fetch_accounts import Fetcher, Limits
+    from landing.verbs.fetch_accounts import Fetcher
+    from landing.verbs.fetch_steps import Limits
 
     numbers = settings.FetchSettings.from_environment()
     return Fetcher(

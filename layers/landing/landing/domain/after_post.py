@@ -30,7 +30,10 @@ def after_post(
     now: datetime,
     days_of_transactions: DaysOfTransactions | None = None,
 ) -> AfterPost:
-    """What a repeated POST means for `row`. What is omitted stays as it was chosen; order does not matter."""
+    """What a repeated POST means for `row`. What is omitted stays as it was chosen; order does not matter.
+
+    Omitted `account_ids` are None; empty ones take the choice back: all accounts again.
+    """
     other_accounts = account_ids is not None and set(account_ids) != set(row.account_ids or ())
     other_days = days_of_transactions not in (None, row.days_of_transactions)
     other_choice = other_accounts or other_days

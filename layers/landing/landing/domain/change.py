@@ -53,6 +53,7 @@ class Field(StrEnum):
     ERASURE_REQUESTED_AT = "erasure.requested_at"
     ERASURE_TICKET = "erasure.ticket"
     ERASURE_LEASE_UNTIL = "erasure.lease_until"
+    ERASURE_UNANSWERED = "erasure.unanswered"
     ERASURE_AT_FLINKS = "erasure.at_flinks"
     ERASURE_FLINKS_ANSWERED_AT = "erasure.flinks_answered_at"
     ERASURE_VERSIONS = "erasure.versions"

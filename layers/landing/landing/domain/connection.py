@@ -97,6 +97,8 @@ class AtFlinks(StrEnum):
     """Flinks no longer knew the login, and was the Flinks that once did."""
     UNKNOWN = "unknown_at_flinks"
     """Flinks does not know the login, and we never saw it do so."""
+    UNANSWERED = "gone_after_an_unanswered_deletion"
+    """Our DeleteCard was not answered, and after it Flinks no longer knew the login."""
     KEPT = "kept_for_another_connection"
     """Another owner is connected to the same login: the card goes when the last of them does."""
 
@@ -116,6 +118,8 @@ class Erasure:
     completed_at: datetime | None = None
     backups_until: datetime | None = None
     """Until when the table can be restored to a time before `completed_at`."""
+    unanswered: bool = False
+    """A DeleteCard was sent, and nobody knows whether it took effect."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,11 @@ class Connection:
     @property
     def hint(self) -> Hint:
         return Hint(self.connection_id, self.generation, self.attempt)
+
+    @property
+    def is_known_to_own_its_login(self) -> bool:
+        """Whether it was proven to be the owner's, or had its data once: only then may it keep a card alive."""
+        return self.owner_proven or self.drop is not None
 
     @property
     def settled_at(self) -> datetime | None:

@@ -86,9 +86,13 @@ def found_in_store(claim: Connection, now: datetime, *, versions: int, markers: 
     return Transition(_fenced_erasing(claim), sets)
 
 
-def still_erasing(claim: Connection, now: datetime, due_at: datetime, *, reason: Reason) -> Transition:
-    """Go on at `due_at`: this run is over."""
+def still_erasing(
+    claim: Connection, now: datetime, due_at: datetime, *, reason: Reason, unanswered: bool = False
+) -> Transition:
+    """Go on at `due_at`: this run is over. `unanswered`: a DeleteCard may have taken effect."""
     sets = {Field.UPDATED_AT: now, Field.REASON: reason, Field.RETRIES: claim.retries + 1, Field.DUE_AT: due_at}
+    if unanswered:
+        sets[Field.ERASURE_UNANSWERED] = True
     return Transition(_fenced_erasing(claim), sets, {Field.ERASURE_LEASE_UNTIL})
 
 

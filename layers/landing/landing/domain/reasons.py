@@ -18,6 +18,7 @@ class Reason(StrEnum):
     BANK_PASSWORD_REFUSED = "bank_password_refused"  # noqa: S105 - a reason
     BANK_UNAVAILABLE = "bank_unavailable"
     BANK_USERNAME_REFUSED = "bank_username_refused"
+    CHOSEN_ACCOUNTS_GONE = "chosen_accounts_gone"
 
     # Flinks
     ACCOUNT_DATA_INCOMPLETE = "account_data_incomplete"
@@ -45,6 +46,7 @@ class Reason(StrEnum):
 
     # Only an erasure waits for these; only ops sees them
     ANOTHER_FLINKS = "another_flinks"
+    ANOTHER_CONNECTION_UNDER_WAY = "another_connection_under_way"
     FETCH_UNDER_WAY = "fetch_under_way"
     IN_PROGRESS = "in_progress"
     SWEEP_UNFINISHED = "sweep_unfinished"

@@ -95,8 +95,9 @@ def reposted(
         clears = _LEFT_BEHIND
     if what in (AfterPost.STORE_ACCOUNTS_FOR_NEXT, AfterPost.NEXT_GENERATION):
         sets |= _if_given({Field.CORRELATION_ID: correlation_id})
-    chosen = _if_given({Field.ACCOUNT_IDS: account_ids, Field.DAYS_OF_TRANSACTIONS: days_of_transactions})
-    return Transition(_unchanged(row), sets | chosen, clears)
+    chosen = _if_given({Field.ACCOUNT_IDS: account_ids or None, Field.DAYS_OF_TRANSACTIONS: days_of_transactions})
+    taken_back = {Field.ACCOUNT_IDS} if account_ids == () else set()
+    return Transition(_unchanged(row), sets | chosen, clears | taken_back)
 
 
 def refetched(row: Connection, now: datetime, correlation_id: str) -> Transition:

@@ -11,7 +11,8 @@ from landing.edge.batch import Answer, Record, failures, hint_in, identifier, is
 from landing.error_names import NOT_SERVED, name_of, place_of
 from landing.metrics import Metric
 from landing.stores.queues import PutAside
-from landing.verbs.fetch_accounts import FetchEnding, Fetcher, FetchOutcome, fetch_all
+from landing.verbs.fetch_accounts import Fetcher, fetch_all
+from landing.verbs.fetch_steps import FetchEnding, FetchOutcome
 
 _COUNTED = {
     FetchEnding.READY: Metric.CONNECTION_READY,

@@ -105,6 +105,13 @@ class PostedLogin(Body):
         Annotated[list[Guid], Field(min_length=1, max_length=MOST_ACCOUNTS), AfterValidator(_all_different)] | None
     ) = None
 
+    @property
+    def chosen(self) -> tuple[str, ...] | None:
+        """Omitted says nothing of accounts (None); a null means all of them (empty)."""
+        if "account_ids" not in self.model_fields_set:
+            return None
+        return tuple(self.account_ids or ())
+
 
 class WantedSession(Body):
     """What a browser may ask of a Connect session. Where it ends is not for a browser to say."""

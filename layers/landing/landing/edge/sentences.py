@@ -63,6 +63,10 @@ REASONS = {
         "Your bank no longer accepts the username you gave.",
         "Votre banque n’accepte plus le nom d’utilisateur que vous avez donné.",
     ),
+    Reason.CHOSEN_ACCOUNTS_GONE: Sentence(
+        "The accounts you chose are no longer there under your bank connection.",
+        "Les comptes que vous aviez choisis ne figurent plus dans votre connexion bancaire.",
+    ),
     Reason.DROP_NOT_STORED: SLOW,
     Reason.FLINKS_ANSWER_NOT_UNDERSTOOD: SLOW,
     Reason.FLINKS_ANSWER_TOO_LARGE: FAILED,

@@ -79,6 +79,8 @@ QUESTION = _user(Reason.BANK_ASKS_SECURITY_QUESTION)
 ATTENTION = _user(Reason.BANK_NEEDS_ATTENTION)
 DISABLED = _user(Reason.BANK_LOGIN_DISABLED)
 EMPTY = _user(Reason.BANK_HAS_NO_TRANSACTIONS)
+CHOICE_GONE = _user(Reason.CHOSEN_ACCOUNTS_GONE)
+"""Flinks has renewed the ids of the accounts that were chosen, or the bank has closed them: choose again."""
 UNKNOWN = Verdict(Kind.RECONNECT, Reason.LOGIN_UNKNOWN_AT_FLINKS, Action.RECONNECT, Metric.LOGIN_UNKNOWN_AT_FLINKS)
 STOP = Verdict(Kind.STOP, Reason.FLINKS_REFUSED_REQUEST, Action.CONTACT_SUPPORT, Metric.FLINKS_REFUSED_REQUEST)
 TOO_LARGE = Verdict(Kind.STOP, Reason.FLINKS_ANSWER_TOO_LARGE, Action.CONTACT_SUPPORT, Metric.FLINKS_ANSWER_TOO_LARGE)

@@ -24,12 +24,11 @@ from landing.domain.backoff import USUAL, Backoff
 from landing.domain.change import Transition
 from landing.domain.connection import (
     ERASED,
+    TERMINAL,
     AtFlinks,
     Connection,
-    Erasure,
     Hint,
     Status,
-    timestamp,
 )
 from landing.domain.erasing import (
     claimed_for_erasing,
@@ -45,16 +44,15 @@ from landing.domain.transitions import swept
 from landing.error_names import NOT_SERVED, name_of, place_of
 from landing.flinks.client import FlinksClient
 from landing.flinks.codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, what_to_do
+from landing.flinks.wire import Fault
 from landing.metrics import Metric
 from landing.stores.connection_row import UnreadableRow
 from landing.stores.connection_table import ConnectionTable, RowChanged
-from landing.stores.drop_store import Contents, DropStore
+from landing.stores.drop_store import DropStore
 from landing.stores.index_key import IndexKey
 from landing.stores.login_seal import LoginSeal, Purpose
 from landing.stores.queues import EraseQueue
-
-TOMBSTONE_FOR = timedelta(days=60)
-"""Longer than a stream (24 h), a queue (14 days) or a backup (35 days) can bring anything back."""
+from landing.verbs.receipt import TOMBSTONE_FOR, completed_at_of, counts_of, erasure_of, receipt_of
 
 _REFUSED_AS_OWNER = frozenset(verdict.reason for verdict in (ANOTHER_OWNER, OWNER_UNPROVEN))
 
@@ -70,7 +68,18 @@ class Limits:
     lease: timedelta = timedelta(seconds=330)
     backoff: Backoff = USUAL
     overdue_after: timedelta = timedelta(hours=24)
+    others_settle_for: timedelta = timedelta(hours=24)
+    """How long an erasure waits for another connection to the login to prove itself: as long as a fetch may take."""
     backups_for: timedelta = timedelta(days=7)
+
+
+class Sharing(StrEnum):
+    """Whether another connection has the same login."""
+
+    ALONE = "alone"
+    UNSETTLED = "unsettled"
+    """One is still being fetched: it may yet prove to be an owner's."""
+    SHARED = "shared"
 
 
 class EraseEnding(StrEnum):
@@ -114,6 +123,7 @@ class Later:
     not_before: float | None = None
     due_at: datetime | None = None
     cause: str | None = None
+    unanswered: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,8 +158,8 @@ class Eraser:
         if row.status in ERASED:
             return self._standing(row)
         there = self.drops.contents(connection_id)
-        spared = AtFlinks.KEPT.value if self._is_shared(row) else "would_be_asked"
-        would_erase = {"status": row.public_status, "flinks": spared, "drops": _counts(there)}
+        spared = AtFlinks.KEPT.value if self._sharing(row) is Sharing.SHARED else "would_be_asked"
+        would_erase = {"status": row.public_status, "flinks": spared, "drops": counts_of(there)}
         return EraseOutcome(connection_id, EraseEnding.WOULD_DELETE, would_erase=would_erase)
 
     def erase(self, connection_id: str, ticket: str | None, time_left: TimeLeft) -> EraseOutcome:
@@ -224,7 +234,7 @@ class Eraser:
             return self._standing(loss.row or claim)
 
     def _steps(self, claim: Connection, time_left: TimeLeft) -> EraseOutcome:
-        erasure = _of(claim)
+        erasure = erasure_of(claim)
         if erasure.at_flinks is None:
             how = self._end_at_flinks(claim)
             if isinstance(how, Later):
@@ -246,7 +256,7 @@ class Eraser:
             claim = self._write(claim, forgotten(claim, now, now + self.limits.backups_for))
         self.drops.put_receipt(claim.connection_id, erasure.requested_at, receipt_of(claim))
         now = self.clock()
-        row = self._write(claim, erased(claim, now, _completed(claim) + TOMBSTONE_FOR))
+        row = self._write(claim, erased(claim, now, completed_at_of(claim) + TOMBSTONE_FOR))
         ended = self._standing(row)
         unknown = (Metric.ERASURE_UNKNOWN_AT_FLINKS,) if ended.ending is EraseEnding.UNKNOWN_AT_FLINKS else ()
         return EraseOutcome(ended.connection_id, ended.ending, receipt=ended.receipt, metrics=unknown)
@@ -262,8 +272,14 @@ class Eraser:
     # --- Flinks
 
     def _end_at_flinks(self, claim: Connection) -> AtFlinks | Later:
-        if self._is_shared(claim):
+        sharing = self._sharing(claim)
+        if sharing is Sharing.SHARED:
             return AtFlinks.KEPT
+        if (
+            sharing is Sharing.UNSETTLED
+            and self.clock() < erasure_of(claim).requested_at + self.limits.others_settle_for
+        ):
+            return Later(Reason.ANOTHER_CONNECTION_UNDER_WAY)
         if claim.sealed_login is None:
             return Later(Reason.LOGIN_MISSING, Metric.ERASE_ERROR)
         login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
@@ -273,7 +289,8 @@ class Eraser:
             return AtFlinks.DELETED
         if verdict.kind is Kind.GONE:
             return self._gone(claim)
-        return Later(verdict.reason, verdict.metric, answer.retry_after)
+        unanswered = answer.fault is Fault.TIMEOUT or answer.fault is Fault.UNREACHABLE
+        return Later(verdict.reason, verdict.metric, answer.retry_after, unanswered=unanswered)
 
     def _gone(self, claim: Connection) -> AtFlinks | Later:
         """Flinks knows no such login: which is what a wrong address or customerId would hear of every login.
@@ -286,14 +303,16 @@ class Eraser:
         if minted.token is None:
             verdict = what_to_do(minted)
             return Later(verdict.reason, verdict.metric, minted.retry_after)
-        return AtFlinks.ALREADY_GONE if claim.flinks_home is not None else AtFlinks.UNKNOWN
+        if claim.flinks_home is not None:
+            return AtFlinks.ALREADY_GONE
+        return AtFlinks.UNANSWERED if erasure_of(claim).unanswered else AtFlinks.UNKNOWN
 
-    def _is_shared(self, row: Connection) -> bool:
-        """Whether someone else is connected to the same login; who was refused as not its owner is not."""
-        return any(
-            other.status not in ERASED and not (other.status is Status.FAILED and other.reason in _REFUSED_AS_OWNER)
-            for other in self._others(row)
-        )
+    def _sharing(self, row: Connection) -> "Sharing":
+        """Whether someone else has this login: only who is known to be its owner too may keep its card alive."""
+        others = [other for other in self._others(row) if other.status not in ERASED]
+        if any(other.is_known_to_own_its_login and not _was_refused(other) for other in others):
+            return Sharing.SHARED
+        return Sharing.UNSETTLED if any(other.status not in TERMINAL for other in others) else Sharing.ALONE
 
     def _others(self, row: Connection) -> Iterator[Connection]:
         """Who else has this login. Raises UnreadableRow, for nobody knows then whether the card may go."""
@@ -313,11 +332,11 @@ class Eraser:
 
     def _later(self, claim: Connection, later: Later) -> EraseOutcome:
         now = self.clock()
-        overdue = now >= _of(claim).requested_at + self.limits.overdue_after
+        overdue = now >= erasure_of(claim).requested_at + self.limits.overdue_after
         backoff = self.limits.backoff
         pause = backoff.last if overdue else backoff.delay(claim.retries, self.jitter, later.not_before)
         due_at = later.due_at or now + pause
-        row = self._write(claim, still_erasing(claim, now, due_at, reason=later.reason))
+        row = self._write(claim, still_erasing(claim, now, due_at, reason=later.reason, unanswered=later.unanswered))
         self.queue.wake(row.hint, due_at - now)
         metrics = (*([later.metric] if later.metric else []), *([Metric.ERASURE_OVERDUE] if overdue else []))
         return EraseOutcome(
@@ -328,54 +347,13 @@ class Eraser:
         """How it stands with a connection that is erased, or being erased."""
         if row.status is not Status.DELETED:
             return EraseOutcome(row.connection_id, EraseEnding.DELETING, row.reason or Reason.IN_PROGRESS, row.due_at)
-        unknown = _of(row).at_flinks is AtFlinks.UNKNOWN
+        unknown = erasure_of(row).at_flinks is AtFlinks.UNKNOWN
         ending = EraseEnding.UNKNOWN_AT_FLINKS if unknown else EraseEnding.DELETED
         return EraseOutcome(row.connection_id, ending, receipt=receipt_of(row))
 
 
-# --- the receipt
-
-
-def receipt_of(row: Connection) -> dict[str, Any]:
-    """The statement of what was erased, of a row that is past `forgotten`. No personal data; the same every time."""
-    erasure, completed_at = _of(row), _completed(row)
-    return {
-        "version": 1,
-        "connectionId": row.connection_id,
-        "ticket": erasure.ticket,
-        "requestedAt": timestamp(erasure.requested_at),
-        "completedAt": timestamp(completed_at),
-        "complete": True,
-        "erased": {
-            "flinks": {"answer": erasure.at_flinks, "answeredAt": _when(erasure.flinks_answered_at)},
-            "drops": _counts(Contents(erasure.versions or 0, erasure.markers or 0, erasure.uploads or 0)),
-            "table": {"rows": 1, "attributes": ["login", "request", "owner", "accountIds", "drop", "institution"]},
-        },
-        "remains": [
-            {"what": "tombstone", "until": timestamp(completed_at + TOMBSTONE_FOR)},
-            {"what": "table backup, with the login sealed", "until": _when(erasure.backups_until)},
-            {"what": "this receipt", "until": None},
-        ],
-    }
-
-
-def _counts(there: Contents) -> dict[str, int]:
-    return {"versions": there.versions, "deleteMarkers": there.markers, "unfinishedUploads": there.uploads}
-
-
-def _of(row: Connection) -> Erasure:
-    assert row.erasure is not None  # noqa: S101 - `tombstoned` sets it, and nothing removes it
-    return row.erasure
-
-
-def _completed(row: Connection) -> datetime:
-    completed_at = _of(row).completed_at
-    assert completed_at is not None  # noqa: S101 - callers are past `forgotten`
-    return completed_at
-
-
-def _when(moment: datetime | None) -> str | None:
-    return timestamp(moment) if moment else None
+def _was_refused(row: Connection) -> bool:
+    return row.status is Status.FAILED and row.reason in _REFUSED_AS_OWNER
 
 
 # --- many at once

@@ -10,21 +10,19 @@ import random
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from landing.deadlines import CLAIM_TAKES, TimeLeft
-from landing.domain.backoff import USUAL, Backoff
 from landing.domain.change import Transition, meets
 from landing.domain.connection import Action, Connection, Hint, Status
 from landing.domain.reasons import Reason
 from landing.domain.transitions import Put, claimed, gave_up, next_generation, pending, ready, taken_over, waiting
 from landing.error_names import NOT_SERVED, name_of, place_of
 from landing.flinks import account_data
-from landing.flinks.answer import Answer
+from landing.flinks.answer import Answer, Call
 from landing.flinks.client import FlinksClient
-from landing.flinks.codes import ANOTHER_LOGIN, ANOTHER_OWNER, OWNER_UNPROVEN, Kind, Verdict, what_to_do
+from landing.flinks.codes import ANOTHER_LOGIN, ANOTHER_OWNER, CHOICE_GONE, OWNER_UNPROVEN, Kind, Verdict, what_to_do
 from landing.metrics import Metric
 from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.drop_store import AnotherChoice, DropNotPut, DropStore, PutFailure
@@ -32,77 +30,7 @@ from landing.stores.index_key import IndexKey
 from landing.stores.login_seal import LoginSeal, Purpose
 from landing.stores.owner_tag import Ownership, OwnerTag
 from landing.stores.queues import EraseQueue, FetchQueue
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The numbers of a fetch.
-
-    A lease outlives the function, which may run for 120 s. Flinks asks to be polled every 10 s, and for 30 minutes at
-    the most (flinks.md §7). A day is longer than the outages that pass by themselves; three sessions that ended in
-    the same way will not be followed by a better one.
-    """
-
-    lease: timedelta = timedelta(seconds=150)
-    poll_every: timedelta = timedelta(seconds=10)
-    poll_for: timedelta = timedelta(minutes=30)
-    backoff: Backoff = USUAL
-    retry_for: timedelta = timedelta(hours=24)
-    sessions: int = 3
-    call_again_within: timedelta = timedelta(seconds=5)
-    """Since the claim began: after a refusal that took longer, no time is left for the same call again."""
-
-
-class FetchEnding(StrEnum):
-    """How the work on one hint ended."""
-
-    READY = "ready"
-    PENDING = "pending"
-    WAITING = "waiting"
-    ACTION_REQUIRED = "action_required"
-    FAILED = "failed"
-    NEXT_GENERATION = "next_generation"
-    HANDED_ON = "handed_on"
-    """No time left in this invocation: back to the fetch queue, unclaimed."""
-    EARLY = "early"
-    """Not due yet: delayed again for the remainder."""
-    STALE = "stale"
-    """The row has moved on since the hint was made."""
-    SUPERSEDED = "superseded"
-    """The claim was lost while we worked: to an erase, or to whoever claimed after our lease."""
-
-
-@dataclass(frozen=True)
-class FetchOutcome:
-    """What became of a hint, for one log line and the metrics."""
-
-    hint: Hint
-    ending: FetchEnding
-    reason: Reason | None = None
-    metrics: tuple[str, ...] = ()
-    correlation_id: str | None = None
-    cause: str | None = None  # which call of AWS was not served, in AWS's words, and where
-
-
-@dataclass
-class Sent:
-    """What a claim has put so far, whatever step it breaks off at."""
-
-    put: Put = Put.NONE
-
-
-@dataclass(frozen=True)
-class Step:
-    """Where a claim stands: what it has learned; the login and the requestId once opened; what is to be counted."""
-
-    claim: Connection
-    login_id: str | None = field(default=None, repr=False)
-    request_id: str | None = field(default=None, repr=False)
-    metrics: tuple[str, ...] = ()
-    sent: Sent = field(default_factory=Sent)
-
-    def noting(self, metric: str | None) -> "Step":
-        return replace(self, metrics=(*self.metrics, metric)) if metric else self
+from landing.verbs.fetch_steps import FetchEnding, FetchOutcome, Limits, Step
 
 
 @dataclass(frozen=True)
@@ -119,7 +47,7 @@ class Fetcher:
     """Of `delete_connection`, which sweeps what nobody committed: no fetch may delete."""
     tags: OwnerTag
     clock: Callable[[], datetime]
-    limits: Limits = Limits()
+    limits: Limits = Limits()  # noqa: RUF009 - it is frozen
     require_owner_tag: bool = False
     jitter: Callable[[], float] = random.random
 
@@ -220,6 +148,8 @@ class Fetcher:
             step = step.noting(verdict.metric)
             if verdict.kind is Kind.PENDING:
                 return self._pending(step, seen_202=answer.fault is None)
+            if verdict.kind is Kind.STOP and claim.account_ids:
+                return self._otherwise(step, CHOICE_GONE, answer)
             if verdict.kind is not Kind.READY:
                 return self._otherwise(step, verdict, answer)
             return self._keep(step, answer)
@@ -243,6 +173,8 @@ class Fetcher:
             return self._otherwise(step, ANOTHER_LOGIN, answer)
         except account_data.Incomplete:
             return self._wait(step, Reason.ACCOUNT_DATA_INCOMPLETE)
+        if claim.account_ids and packed.accounts == 0:
+            return self._otherwise(step, CHOICE_GONE, answer)
         choice = self.index.choice_mark(claim.connection_id, claim.account_ids)
         try:
             drop = self.drops.put_once(claim.connection_id, claim.generation, packed, choice)
@@ -286,17 +218,27 @@ class Fetcher:
                 return self._end(step, Status.FAILED, verdict.reason, verdict.action)
             case Kind.QUARANTINE:
                 return self._end(step.noting(verdict.metric), Status.FAILED, verdict.reason, verdict.action)
-            case Kind.REAUTHORIZE if claim.sessions >= self.limits.sessions:
-                return self._end(step, Status.FAILED, verdict.reason, Action.CONTACT_SUPPORT)
             case Kind.REAUTHORIZE:
-                # What Flinks calls an unauthorized session may be a key of ours that was rotated (flinks.md §10.2).
-                self.flinks.refresh_credentials()
-                over = replace(step, request_id=None, claim=replace(claim, sealed_request=None))
-                return self._wait(over, verdict.reason)
+                return self._reauthorize(step, verdict, answer)
             case Kind.OUR_CREDENTIALS:
                 return self._wait(replace(step, claim=self._begun_anew(claim)), verdict.reason)
             case _:
                 return self._wait(step, verdict.reason, not_before=answer.retry_after)
+
+    def _reauthorize(self, step: Step, verdict: Verdict, answer: Answer) -> FetchOutcome:
+        """Open another session, as often as is left of them.
+
+        One that was only kept through waiting for something else is not the connection's to pay for. One that Flinks
+        refuses to open may be the fault of a key of ours that was rotated (flinks.md §10.2): more tries are due then.
+        """
+        claim, refused = step.claim, answer.call is Call.AUTHORIZE
+        waited = claim.sealed_request is not None and claim.reason not in (None, verdict.reason)
+        sessions = claim.sessions + refused - waited
+        if sessions >= (self.limits.refusals if refused else self.limits.sessions):
+            return self._end(step, Status.FAILED, verdict.reason, Action.CONTACT_SUPPORT)
+        self.flinks.refresh_credentials()
+        claim = replace(claim, sealed_request=None, sessions=sessions)
+        return self._wait(replace(step, request_id=None, claim=claim), verdict.reason)
 
     def _pending(self, step: Step, *, seen_202: bool) -> FetchOutcome:
         claim, now = step.claim, self.clock()
@@ -306,7 +248,7 @@ class Fetcher:
         if seen_202:
             poll_until = poll_until or now + self.limits.poll_for
         else:  # a data call that timed out: Flinks may be at it, or may be ill
-            delay = max(delay, self.limits.backoff.delay(claim.retries, self.jitter))
+            delay = min(max(delay, self.limits.backoff.delay(claim.retries, self.jitter)), self.limits.session_idles)
             claim = replace(claim, retries=claim.retries + 1)
         row = self._write(
             claim,
@@ -326,6 +268,12 @@ class Fetcher:
         if now >= self._last_try(claim):
             return self._end(step, Status.FAILED, reason, Action.CONTACT_SUPPORT)
         delay = self.limits.backoff.delay(claim.retries, self.jitter, not_before)
+        sealed_request, idle = self._sealed_request(step), self.limits.session_idles
+        if sealed_request is not None and timedelta(seconds=not_before or 0) > idle:
+            # Flinks will have ended the session before it wants to be asked again: no fault of this connection.
+            sealed_request, claim = None, replace(claim, sessions=max(claim.sessions - 1, 0))
+        elif sealed_request is not None:
+            delay = min(delay, idle)
         row = self._write(
             claim,
             waiting(
@@ -333,7 +281,7 @@ class Fetcher:
                 now,
                 now + delay,
                 reason=reason,
-                sealed_request=self._sealed_request(step),
+                sealed_request=sealed_request,
                 put=step.sent.put,
             ),
         )

@@ -24,6 +24,7 @@ class NewLogin:
     language: Language | None = None
     days_of_transactions: DaysOfTransactions | None = None
     account_ids: tuple[str, ...] | None = None
+    """None where nothing was said of accounts; empty where all are meant."""
     correlation_id: str | None = None
 
 
@@ -66,7 +67,7 @@ def _add(
         language=login.language,
         days_of_transactions=login.days_of_transactions,
         sealed_login=seal.seal(login.login_id, id_, Purpose.LOGIN),
-        account_ids=login.account_ids,
+        account_ids=login.account_ids or None,
         status=Status.RECEIVED,
         generation=1,
         attempt=0,

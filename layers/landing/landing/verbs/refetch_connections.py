@@ -87,7 +87,7 @@ class Refetcher:
     def run(self, order: Order, time_left: TimeLeft) -> Run:
         """Do what `order` says until its limit, or until the time is up; a run that AWS cuts short is incomplete."""
         run = Run(after=order.after)
-        while True:
+        while time_left() >= TIME_TO_STOP:
             try:
                 rows, after = self._page(order, run.after)
             except NOT_SERVED:
@@ -101,7 +101,8 @@ class Refetcher:
             run.after = after
             if after is None:
                 run.complete = True
-                return run
+                break
+        return run
 
     def _page(self, order: Order, after: str | None) -> tuple[list[tuple[str, Read | None]], str | None]:
         if order.criteria is not None:
