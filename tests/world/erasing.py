@@ -8,7 +8,7 @@ import pytest
 
 from landing.domain.connection import Connection
 from tests.world.objects import Bucket
-from tests.world.service import BUCKET, TABLE, Service, context_of, handler_of, make_queue, recursive_loop
+from tests.world.service import BUCKET, TABLE, Service, make_queue, recursive_loop
 
 QUEUE = "erase"
 LAMBDA_SECONDS = 300
@@ -27,10 +27,7 @@ class Erasing:
         return self.handle(json.loads(json.dumps(order)))
 
     def handle(self, event: Any) -> dict[str, Any]:
-        context: Any = context_of("delete_connection")
-        context.get_remaining_time_in_millis = lambda: int(self.seconds_left() * 1000)
-        answer: dict[str, Any] = handler_of("delete_connection")(event, context)
-        return answer
+        return self.service.call("delete_connection", event, self.seconds_left)
 
     def erase(self, connection_id: str, ticket: str = "T-1") -> dict[str, Any]:
         """The answer for one connection."""

@@ -3,7 +3,7 @@
 import gzip
 import importlib.util
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
@@ -132,8 +132,14 @@ class Service:
             assert self.world.step(), f"never {status}"
         return self.row(connection_id)
 
-    def call(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = handler_of(function)(event, context_of(function, self.seconds_left))
+    def call(
+        self, function: str, event: dict[str, Any], seconds_left: Callable[[], float] | None = None
+    ) -> dict[str, Any]:
+        """Invoke a function; `seconds_left` is what its context says of its time whenever it is asked."""
+        context: Any = context_of(function, self.seconds_left)
+        if seconds_left is not None:
+            context.get_remaining_time_in_millis = lambda: int(seconds_left() * 1000)
+        answer: dict[str, Any] = handler_of(function)(event, context)
         return answer
 
 
@@ -242,7 +248,8 @@ def stream_mapping(function: str) -> dict[str, Any]:
     """The stream mapping of a function, as template.yaml has it."""
     events = TEMPLATE[function]["Properties"]["Events"].values()
     mapping = next(event["Properties"] for event in events if event["Type"] == "DynamoDB")
-    return {name: value for name, value in mapping.items() if name not in ("Stream", "DestinationConfig")}
+    settings = {name: value for name, value in mapping.items() if name != "Stream"}
+    return settings | {"DestinationConfig": {"OnFailure": {"Destination": f"arn:aws:sqs:::{STREAM_FAILURES}"}}}
 
 
 def recursive_loop(function: str) -> str:
