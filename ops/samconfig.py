@@ -85,6 +85,11 @@ def _checked(asked: argparse.Namespace, found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _for_sam(parameter: str) -> str:
+    """An empty value as `sam` reads one: without quotes it refuses the whole list."""
+    return f'{parameter}""' if parameter.endswith("=") else parameter
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="the configuration: default, prod")
@@ -94,7 +99,7 @@ def main() -> None:
     asked = parser.parse_args()
     try:
         found = read(asked.file, asked.config)
-        lines = _checked(asked, found) if asked.architecture else stack_of(found)
+        lines = [_for_sam(each) for each in _checked(asked, found)] if asked.architecture else stack_of(found)
     except Refused as refusal:
         sys.exit(str(refusal))
     sys.stdout.write("\n".join(lines) + "\n")

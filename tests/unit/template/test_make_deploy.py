@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 NEEDED = [
     "JwtIssuer=https://login.example.com",
     "JwtAudience=a,b",
-    "AllowedOrigins=",
+    "AllowedOrigins=https://app.example.com",
     "FlinksInstance=toolbox",
     "FlinksCustomerId=43387ca6-0391-4c82-857d-70d95f087ecb",
 ]
@@ -101,6 +101,27 @@ def test_what_was_built_is_deployed_under_the_release_of_it_and_of_every_paramet
     assert first[-1] == again[-1] == f"Release={release_of(built, parameters)}"
     assert other[-1] == f"Release={release_of(built, parameters | {'FlinksDemo': 'false'})}"
     assert first[first.index("--template-file") + 1] == str(built / "template.yaml")
+
+
+def test_no_origin_at_all_reaches_sam_as_the_empty_text(make: Make, sam: Path) -> None:
+    done = make("deploy", overrides=[*(each for each in NEEDED if "AllowedOrigins" not in each), "AllowedOrigins="])
+
+    _, (_, *deploy) = calls(sam)
+    given = deploy[deploy.index("--parameter-overrides") + 1 :]
+    assert done.returncode == 0, done.stderr
+    assert as_sam_reads(given)["AllowedOrigins"] == ""
+
+
+def as_sam_reads(overrides: list[str]) -> dict[str, str]:
+    """What the real sam makes of `--parameter-overrides`; skipped where it is not installed."""
+    python = ROOT / ".venvs/sam/bin/python"
+    if not python.exists():
+        pytest.skip("no sam: run `make setup`")
+    read = "import json, sys; from samcli.cli.types import CfnParameterOverridesType as Read;"
+    read += "print(json.dumps(Read().convert(tuple(sys.argv[1:]), None, None)))"
+    done = subprocess.run([python, "-c", read, *overrides], capture_output=True, text=True, check=True)
+    parameters: dict[str, str] = json.loads(done.stdout)
+    return parameters
 
 
 def test_a_first_deployment_protects_the_table_only_once_it_has_succeeded(make: Make, sam: Path) -> None:
