@@ -105,7 +105,7 @@ WAYS: dict[str, list[Callable[[Connection], Transition | None]]] = {
     ],
     "next_generation": [lambda row: rules.next_generation(row, NOW, put=Put.NONE) if row.refetch_wanted else None],
     "swept": [lambda row: rules.swept(row) if row.uncommitted else None],
-    "put_off": [lambda row: rules.put_off(row.hint, LATER, seen_before=LATER)],
+    "put_off": [lambda row: rules.put_off(row.hint, LATER, seen_before=LATER, overdue_since=NOW)],
     "tombstoned": [lambda _: erasing.tombstoned(NOW, "T-1")],
     "claimed_for_erasing": [lambda row: erasing.claimed_for_erasing(row.hint, NOW, LATER, even_if_early=False)],
     "ended_at_flinks": [lambda row: erasing.ended_at_flinks(row, NOW, AtFlinks.DELETED)],

@@ -26,6 +26,7 @@ def resume() -> dict[str, Any]:
     if resumed.unreadable:
         logger.error("rows cannot be read", connectionIds=resumed.unreadable)
     metrics.count([Metric.CONNECTION_RESUMED] * resumed.woken)
+    metrics.count([Metric.ERASURE_OVERDUE] * resumed.overdue_deletions)
     metrics.measure(Metric.OLDEST_OVERDUE, oldest)
     return {"woken": resumed.woken, "oldestSeconds": oldest, "complete": resumed.complete}
 

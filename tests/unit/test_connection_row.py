@@ -46,6 +46,7 @@ FULL = Connection(
     lease_until=NOON,
     drain_until=NOON,
     due_at=NOON,
+    overdue_since=NOON,
     started_at=NOON,
     retries=3,
     sessions=1,

@@ -1185,6 +1185,15 @@ def metrics_that_we_write() -> set[str]:
     return {name for source in sources for name in re.findall(r'"([A-Z][A-Za-z]+)"', source)}
 
 
+def test_a_deletion_pages_whether_it_is_tried_or_forgotten(template: Json) -> None:
+    metrics = template["Resources"]["DeletionsAreOverdue"]["Properties"]["Metrics"]
+    stats = [each["MetricStat"] for each in metrics if "MetricStat" in each]
+
+    assert [each["Metric"]["MetricName"] for each in stats] == ["ErasureOverdue"] * 2
+    assert [each["Metric"]["Dimensions"][0]["Value"] for each in stats] == ["delete_connection", "resume_stalled"]
+    assert all(each["Metric"]["Namespace"] == {"Fn::Sub": "flinks-landing/${AWS::StackName}"} for each in stats)
+
+
 def test_alarms_watch_metrics_that_somebody_writes(template: Json) -> None:
     ours = {"Fn::Sub": "flinks-landing/${AWS::StackName}"}
     alarms = [a for a in of_type(template, "AWS::CloudWatch::Alarm").values() if a.get("Namespace") == ours]

@@ -432,7 +432,9 @@ def test_the_next_generation_begins_without_what_the_one_before_was_at() -> None
     ],
 )
 def test_only_what_nobody_came_back_to_is_put_off(row: Connection, may_be_put_off: bool) -> None:
-    assert meets(row, put_off(a_row().hint, NOON + LEASE, seen_before=NOON).expects) is may_be_put_off
+    assert (
+        meets(row, put_off(a_row().hint, NOON + LEASE, seen_before=NOON, overdue_since=NOON).expects) is may_be_put_off
+    )
 
 
 # --- erasing
@@ -530,7 +532,7 @@ def test_everything_is_forgotten_but_what_is_named() -> None:
             "correlation_id",
         ),
         *("sealed_login", "sealed_request", "sessions", "retries", "refetch_wanted"),
-        *("lease_until", "drain_until", "started_at", "poll_until"),
+        *("lease_until", "overdue_since", "drain_until", "started_at", "poll_until"),
         *("asked", "put_open", "uncommitted", "generations_given"),
     }
     assert {each.value for each in every_field() - clears} == {
@@ -616,7 +618,7 @@ class AnyRow:
             lambda: ready(row, now, DROP),
             lambda: gave_up(row, now, Status.FAILED, reason=Reason.TIMED_OUT, action=Action.WAIT, put=put),
             lambda: next_generation(row, now, put=put),
-            lambda: put_off(row.hint, later, seen_before=now),
+            lambda: put_off(row.hint, later, seen_before=now, overdue_since=now),
             lambda: tombstoned(now, self.maybe("T-2")),
             lambda: claimed_for_erasing(row.hint, now, later, even_if_early=flag),
             lambda: ended_at_flinks(row, now, AtFlinks.DELETED),

@@ -9,6 +9,7 @@ import pytest
 from landing.domain.connection import Connection
 from tests.world.objects import Bucket
 from tests.world.service import BUCKET, TABLE, Service, make_queue, recursive_loop
+from tests.world.world import QueueMapping
 
 QUEUE = "erase"
 LAMBDA_SECONDS = 300
@@ -16,6 +17,8 @@ LAMBDA_SECONDS = 300
 
 class Erasing:
     """The service with verbs for who erases."""
+
+    mapping: QueueMapping
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -85,5 +88,5 @@ def with_erasing(service: Service, monkeypatch: pytest.MonkeyPatch) -> Erasing:
         monkeypatch.setenv(name, value)
     erasing = Erasing(service)
     loop = recursive_loop("DeleteConnectionFunction")
-    world.on_queue(QUEUE, erasing.handle, batch_size=1, recursive_loop=loop)
+    erasing.mapping = world.on_queue(QUEUE, erasing.handle, batch_size=1, recursive_loop=loop)
     return erasing

@@ -35,6 +35,7 @@ class Field(StrEnum):
     LEASE_UNTIL = "lease_until"
     DRAIN_UNTIL = "drain_until"
     DUE_AT = "due_at"
+    OVERDUE_SINCE = "overdue_since"
     STARTED_AT = "started_at"
     RETRIES = "retries"
     SESSIONS = "sessions"

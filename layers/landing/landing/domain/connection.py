@@ -149,6 +149,8 @@ class Connection:
     drain_until: datetime | None = None
     """The lease under which S3 left a PUT unanswered: it outlives the claims that follow, for an erase to wait out."""
     due_at: datetime | None = None
+    overdue_since: datetime | None = None
+    """Since when it has been due without anybody taking it; `resume_stalled` writes it, whoever takes it clears it."""
     started_at: datetime | None = None
     retries: int = 0
     sessions: int = 0

@@ -51,7 +51,7 @@ def tombstoned(now: datetime, ticket: str | None) -> Transition:
         Field.DUE_AT: now,
         Field.ERASURE: Erasure(requested_at=now, ticket=ticket),
     }
-    clears = {Field.REASON, Field.STARTED_AT, Field.POLL_UNTIL, Field.REFETCH_WANTED}
+    clears = {Field.REASON, Field.STARTED_AT, Field.POLL_UNTIL, Field.REFETCH_WANTED, Field.OVERDUE_SINCE}
     return Transition(AllOf((Present(Field.CONNECTION_ID), Absent(Field.ERASURE))), sets, clears)
 
 
@@ -66,7 +66,7 @@ def claimed_for_erasing(hint: Hint, now: datetime, lease_until: datetime, *, eve
         Field.ERASURE_LEASE_UNTIL: lease_until,
     }
     deleting = Equals(Field.STATUS, Status.DELETING)
-    return Transition(AllOf((deleting, *as_in(hint), nobody_is_at_it, *is_due)), sets)
+    return Transition(AllOf((deleting, *as_in(hint), nobody_is_at_it, *is_due)), sets, {Field.OVERDUE_SINCE})
 
 
 def ended_at_flinks(claim: Connection, now: datetime, how: AtFlinks) -> Transition:

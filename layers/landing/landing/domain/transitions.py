@@ -46,6 +46,7 @@ _WORK = frozenset(
     {
         Field.LEASE_UNTIL,
         Field.DUE_AT,
+        Field.OVERDUE_SINCE,
         Field.STARTED_AT,
         Field.SEALED_REQUEST,
         Field.POLL_UNTIL,
@@ -64,6 +65,7 @@ _LEFT_BEHIND = frozenset(
         Field.LEASE_UNTIL,
         Field.ASKED,
         Field.PUT_OPEN,
+        Field.OVERDUE_SINCE,
     }
 )
 """What the next generation does not take over."""
@@ -130,7 +132,7 @@ def claimed(hint: Hint, now: datetime, lease_until: datetime) -> Transition:
             AllOf((OneOf(Field.STATUS, (Status.WAITING, Status.PENDING)), NotAfter(Field.DUE_AT, now))),
         )
     )
-    return Transition(AllOf((*as_in(hint), is_due)), _claim(hint, now, lease_until))
+    return Transition(AllOf((*as_in(hint), is_due)), _claim(hint, now, lease_until), {Field.OVERDUE_SINCE})
 
 
 def taken_over(hint: Hint, now: datetime, lease_until: datetime) -> Transition:
@@ -140,7 +142,7 @@ def taken_over(hint: Hint, now: datetime, lease_until: datetime) -> Transition:
     """
     left_behind = AllOf((Equals(Field.STATUS, Status.FETCHING), NotAfter(Field.LEASE_UNTIL, now - PUTS_SETTLE)))
     sets = {**_claim(hint, now, lease_until), Field.PUT_OPEN: True}
-    return Transition(AllOf((*as_in(hint), left_behind)), sets)
+    return Transition(AllOf((*as_in(hint), left_behind)), sets, {Field.OVERDUE_SINCE})
 
 
 def _claim(hint: Hint, now: datetime, lease_until: datetime) -> dict[Field, Any]:
@@ -234,13 +236,17 @@ def next_generation(claim: Connection, now: datetime, *, put: Put) -> Transition
 
 def swept(row: Connection) -> Transition:
     """What lay under the keys of `uncommitted` is gone. When it came to be as it is stays as it was."""
-    clears = {Field.UNCOMMITTED} | ({Field.DUE_AT} if row.status in TERMINAL else set())
+    clears = {Field.UNCOMMITTED, Field.OVERDUE_SINCE} | ({Field.DUE_AT} if row.status in TERMINAL else set())
     return Transition(AllOf((_unchanged(row), Equals(Field.UNCOMMITTED, row.uncommitted))), {}, clears)
 
 
-def put_off(hint: Hint, due_at: datetime, seen_before: datetime) -> Transition:
-    """Look again at `due_at`, if nobody has moved since `hint` and it was still due before `seen_before`."""
-    return Transition(AllOf((*as_in(hint), Before(Field.DUE_AT, seen_before))), {Field.DUE_AT: due_at})
+def put_off(hint: Hint, due_at: datetime, seen_before: datetime, *, overdue_since: datetime) -> Transition:
+    """Look again at `due_at`, if nobody has moved since `hint` and it was still due before `seen_before`.
+
+    However often it is put off, `overdue_since` says when it was first due.
+    """
+    sets = {Field.DUE_AT: due_at, Field.OVERDUE_SINCE: overdue_since}
+    return Transition(AllOf((*as_in(hint), Before(Field.DUE_AT, seen_before))), sets)
 
 
 # --- what they have in common

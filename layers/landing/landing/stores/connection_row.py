@@ -60,11 +60,12 @@ type Read = Connection | UnreadableRow
 
 @dataclass(frozen=True)
 class Due:
-    """An entry of the index `by-due`: what must be looked at, and since when."""
+    """An entry of the index `by-due`: what must be looked at, when, and since when it has been due in vain."""
 
     hint: Hint
     status: Status
     at: datetime
+    overdue_since: datetime
 
 
 # --- rows
@@ -112,7 +113,8 @@ def hint_of(item: Item) -> Hint:
 def due_of(item: Item) -> Due:
     """An entry of the index `by-due`. Raises UnreadableRow."""
     try:
-        return Due(hint_of(item), Status(item["status"]["S"]), _instant(item["dueAt"]["S"]))
+        at, since = item["dueAt"], item.get("overdueSince", item["dueAt"])
+        return Due(hint_of(item), Status(item["status"]["S"]), _instant(at["S"]), _instant(since["S"]))
     except _UNREADABLE:
         raise UnreadableRow(id_in(item)) from None
 

@@ -16,6 +16,8 @@ OVERDUE_AFTER = timedelta(minutes=2)
 NOT_AGAIN_FOR = timedelta(minutes=3)
 """With `OVERDUE_AFTER` it makes up the schedule's period, so that the next run does not wake the same one again."""
 
+DELETION_OVERDUE_AFTER = timedelta(hours=24)
+"""From then on a deletion pages, whether or not `delete_connection` runs to say so itself."""
 
 _FETCHED = frozenset({Status.RECEIVED, Status.FETCHING, Status.PENDING, Status.WAITING})
 """Whose next step is a fetch; the others are erased, or have drops swept that nobody committed."""
@@ -23,7 +25,7 @@ _FETCHED = frozenset({Status.RECEIVED, Status.FETCHING, Status.PENDING, Status.W
 
 @dataclass(frozen=True)
 class Resumed:
-    """What one run found. `oldest` is how long the most overdue connection had been due."""
+    """What one run found. `oldest` is how long the most overdue connection has been due; a deletion, ordered."""
 
     woken: int
     oldest: timedelta
@@ -31,6 +33,8 @@ class Resumed:
     """False when the run's bound was reached: the next one goes on."""
     unreadable: tuple[str, ...] = ()
     """Whose rows this release cannot read: nobody can be woken for them."""
+    overdue_deletions: int = 0
+    """How many of the woken are deletions that were ordered more than a day ago."""
 
 
 def resume_stalled(
@@ -43,26 +47,32 @@ def resume_stalled(
 ) -> Resumed:
     """Wake up to `at_most` overdue connections. Raises one of `NOT_SERVED` when AWS cannot serve."""
     started = clock()
-    woken, oldest = 0, timedelta()
+    overdue_before, again = started - OVERDUE_AFTER, started + NOT_AGAIN_FOR
+    woken, oldest, overdue_deletions, complete = 0, timedelta(), 0, True
     unreadable: list[str] = []
-    for due in table.due_before(started - OVERDUE_AFTER):
+    for due in table.due_before(overdue_before):
         if isinstance(due, UnreadableRow):
             unreadable.append(due.connection_id)
             continue
         if woken == at_most:
-            return Resumed(woken, oldest, complete=False, unreadable=tuple(unreadable))
-        oldest = max(oldest, started - due.at)
-        again = started + NOT_AGAIN_FOR
+            complete = False
+            break
+        since = due.overdue_since
+        transition = put_off(due.hint, again, seen_before=overdue_before, overdue_since=since)
         try:
-            table.apply(due.hint.connection_id, put_off(due.hint, again, seen_before=started - OVERDUE_AFTER))
+            row = table.apply(due.hint.connection_id, transition)
         except RowChanged:
             continue  # somebody did come back
-        except UnreadableRow as row:
-            unreadable.append(row.connection_id)
+        except UnreadableRow as of_whom:
+            unreadable.append(of_whom.connection_id)
             continue
+        if row.status is Status.DELETING and row.erasure is not None:
+            since = row.erasure.requested_at
+            overdue_deletions += started - since >= DELETION_OVERDUE_AFTER
+        oldest = max(oldest, started - since)
         queue = fetch_queue if due.status in _FETCHED else erase_queue
         # What waits for its time may only be claimed then; what was just received, or left behind, at once.
         at_once = due.status not in (Status.PENDING, Status.WAITING, Status.DELETING)
         queue.send(due.hint, timedelta() if at_once else NOT_AGAIN_FOR)
         woken += 1
-    return Resumed(woken, oldest, complete=True, unreadable=tuple(unreadable))
+    return Resumed(woken, oldest, complete, tuple(unreadable), overdue_deletions)
