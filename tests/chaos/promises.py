@@ -1,6 +1,7 @@
 """What must hold of the stores after every step, whoever did what before; a walk or a schedule checks it.
 
-It sees rows and objects as they are and remembers what was committed; it knows nothing of how the service works.
+It sees rows and objects as they are, and every commit, also of those that follow each other within one step; it knows
+nothing of how the service works.
 """
 
 import gzip
@@ -26,9 +27,18 @@ class Promises:
         self._erased: dict[str, int] = {}
         self._accounts: dict[str, frozenset[str]] = {}
         self._read: dict[str, tuple[Any, Connection]] = {}
+        self._written_ready: list[Any] = []
+        service.world.tables[TABLE].watchers.append(self._written)
+
+    def _written(self, item: Any) -> None:
+        if item["status"] == {"S": Status.READY}:
+            self._written_ready.append(item)
 
     def check(self) -> None:
         """Every promise that holds at every moment."""
+        for item in self._written_ready:
+            self._commit(from_item(item))
+        self._written_ready.clear()
         below = self._objects()
         for row in self._rows():
             if row.status is Status.READY:
@@ -47,14 +57,18 @@ class Promises:
             _hold(row.uncommitted is None, row, "something is to be swept, and nobody will")
             _hold(row.due_at is None, row, "it is due, and at rest")
 
-    def _ready(self, row: Connection, below: dict[tuple[str, str], bytes]) -> None:
+    def _commit(self, row: Connection) -> None:
         assert row.drop is not None
         where = row.drop.key, row.drop.version_id
-        _hold(where in below, row, "a drop was committed and is not there")
         first = self._committed.setdefault((row.connection_id, row.generation, row.received_at), where)
         _hold(first == where, row, "a generation was given twice")
         same_key = [life for life, place in self._committed.items() if place == where]
         _hold(len(same_key) == 1, row, "a drop of one generation was committed for another")
+
+    def _ready(self, row: Connection, below: dict[tuple[str, str], bytes]) -> None:
+        assert row.drop is not None
+        where = row.drop.key, row.drop.version_id
+        _hold(where in below, row, "a drop was committed and is not there")
         if row.account_ids is not None:
             _hold(self._ids(where, below) <= set(row.account_ids), row, "an account that was not chosen was committed")
 

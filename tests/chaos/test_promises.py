@@ -129,6 +129,19 @@ def test_a_drop_of_another_choice_under_the_same_key_is_not_committed(scene: Sce
     assert (scene.row.generation, scene.row.drop.accounts) == (2, 1)
 
 
+def test_a_drop_of_other_days_of_transactions_under_the_same_key_is_not_committed(scene: Scene) -> None:
+    scene.begin()
+    scene.world.fail("s3", "put_object", "Timeout", effect=True)
+    scene.fetch()
+    scene.world.tables[TABLE].items[scene.connection_id,] |= {"daysOfTransactions": {"N": "365"}}  # as no POST would
+
+    scene.rest()
+
+    assert (scene.row.status, scene.row.generation) == (Status.READY, 2)
+    assert scene.row.days_of_transactions == 365
+    assert scene.service.versions_below(scene.connection_id) == 1
+
+
 # --- a drop that was not committed is not data
 
 
@@ -295,3 +308,23 @@ def test_a_second_life_that_is_erased_has_a_receipt_of_its_own(scene: Scene) -> 
 
     assert [receipt["ticket"] for receipt in scene.erasing.receipts(scene.connection_id)] == ["first", "second"]
     assert scene.erasing.erase(scene.connection_id)["receipt"]["ticket"] == "second"
+
+
+# --- a life that was lost leaves nothing that the next one takes for its own
+
+
+def test_a_second_life_does_not_commit_what_a_lost_one_fetched(scene: Scene) -> None:
+    scene.begin()
+    scene.rest()
+    lost = scene.row.drop
+    assert lost is not None
+    del scene.world.tables[TABLE].items[scene.connection_id,]  # and no backup holds it
+    scene.let(3600)
+
+    scene.post()
+    scene.rest()
+
+    assert scene.row.status is Status.READY
+    assert scene.row.drop is not None
+    assert (scene.row.generation, scene.row.drop.key == lost.key) == (2, False)
+    assert scene.service.drops() == [scene.row.drop.key]

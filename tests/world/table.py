@@ -103,6 +103,8 @@ class Table:
     items: dict[Key, Item] = field(default_factory=dict)
     shards: list[list[dict[str, Any]]] = field(default_factory=lambda: [[]])
     written: int = 0
+    watchers: list[Callable[[Item], None]] = field(default_factory=list)
+    """Told of every item that is written, at once: what two writes within one step leave is only the second."""
     _replaced: list[tuple[datetime, Key, Item | None]] = field(default_factory=list)
 
     @property
@@ -126,6 +128,9 @@ class Table:
             del self.items[key]
         if new == old:
             return
+        if new is not None:
+            for watcher in self.watchers:
+                watcher(new)
         if self.lag:
             self._replaced.append((self.clock.now(), key, old))
         if self.view:

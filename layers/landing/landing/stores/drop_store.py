@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from botocore.exceptions import ClientError
 
 from landing.deadlines import TimeIsUp
-from landing.domain.connection import Drop
+from landing.domain.connection import Drop, timestamp
 from landing.error_names import NOT_SERVED, name_of
 
 if TYPE_CHECKING:
@@ -55,8 +55,24 @@ class DropNotPut(Exception):
         self.code = code
 
 
-class AnotherChoice(Exception):
-    """Under the key lies a drop that was fetched under another choice of accounts: it must not be committed."""
+@dataclass(frozen=True)
+class Origin:
+    """What a drop was fetched under, as it says of itself: only a drop of the same origin may be committed."""
+
+    life: datetime
+    """When the connection was received: a row that was lost begins anew with generation 1, and finds old keys."""
+    choice: str
+    """The mark of the choice of accounts (`IndexKey.choice_mark`)."""
+    days_of_transactions: int | None
+    """As was asked for; None: the deployment's."""
+
+    def as_metadata(self) -> dict[str, str]:
+        days = "default" if self.days_of_transactions is None else str(int(self.days_of_transactions))
+        return {"life": timestamp(self.life), "choice": self.choice, "days-of-transactions": days}
+
+
+class AnotherOrigin(Exception):
+    """Under the key lies a drop of another life or another choice: it must not be committed."""
 
 
 LAYOUTS = ("accounts/v1/{connection_id}/",)
@@ -80,10 +96,10 @@ class DropStore:
         self._bucket = bucket
         self._data_key = data_key
 
-    def put_once(self, connection_id: str, generation: int, packed: Packed, choice: str) -> Drop:
+    def put_once(self, connection_id: str, generation: int, packed: Packed, origin: Origin) -> Drop:
         """Put the drop of a generation, or find the one that is there already: the first one stays.
 
-        `choice` marks the choice of accounts it was fetched under. Raises DropNotPut and AnotherChoice.
+        Raises DropNotPut, and AnotherOrigin when the one that is there was not fetched under `origin`.
         """
         key = drop_key(connection_id, generation)
         for tries_left in reversed(range(_TRIES_WHILE_CONTENDED)):
@@ -97,12 +113,12 @@ class DropStore:
                     ServerSideEncryption="aws:kms",
                     SSEKMSKeyId=self._data_key,
                     BucketKeyEnabled=True,
-                    Metadata=_metadata(packed, choice),
+                    Metadata=_metadata(packed, origin),
                 )
             except ClientError as error:
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
                 if status == HTTPStatus.PRECONDITION_FAILED:
-                    return self._already_there(key, choice)
+                    return self._already_there(key, origin)
                 if status == HTTPStatus.CONFLICT and tries_left:
                     continue
                 failure = PutFailure.UNANSWERED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else PutFailure.REFUSED
@@ -120,14 +136,14 @@ class DropStore:
             )
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _already_there(self, key: str, choice: str) -> Drop:
+    def _already_there(self, key: str, origin: Origin) -> Drop:
         try:
             head = self._s3.head_object(Bucket=self._bucket, Key=key)
         except NOT_SERVED as error:
             raise DropNotPut(PutFailure.THERE, name_of(error)) from None
         metadata = head["Metadata"]
-        if metadata.get("choice") != choice:
-            raise AnotherChoice("a drop of another choice of accounts")
+        if not origin.as_metadata().items() <= metadata.items():
+            raise AnotherOrigin("a drop of another life or another choice")
         return Drop(
             key=key,
             version_id=head["VersionId"],
@@ -247,9 +263,8 @@ def _entries(page: Any) -> "list[ObjectIdentifierTypeDef]":
     return [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in listed]
 
 
-def _metadata(packed: Packed, choice: str) -> dict[str, str]:
-    metadata = {
-        "choice": choice,
+def _metadata(packed: Packed, origin: Origin) -> dict[str, str]:
+    metadata = origin.as_metadata() | {
         "sha256": packed.sha256,
         "accounts": str(packed.accounts),
         "transactions": str(packed.transactions),

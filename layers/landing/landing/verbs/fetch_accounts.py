@@ -25,7 +25,7 @@ from landing.flinks.client import FlinksClient
 from landing.flinks.codes import ANOTHER_LOGIN, ANOTHER_OWNER, CHOICE_GONE, OWNER_UNPROVEN, Kind, Verdict, what_to_do
 from landing.metrics import Metric
 from landing.stores.connection_table import ConnectionTable, RowChanged
-from landing.stores.drop_store import AnotherChoice, DropNotPut, DropStore, PutFailure
+from landing.stores.drop_store import AnotherOrigin, DropNotPut, DropStore, Origin, PutFailure
 from landing.stores.index_key import IndexKey
 from landing.stores.login_seal import LoginSeal, Purpose
 from landing.stores.owner_tag import Ownership, OwnerTag
@@ -176,12 +176,13 @@ class Fetcher:
         if claim.account_ids and packed.accounts == 0:
             return self._otherwise(step, CHOICE_GONE, answer)
         choice = self.index.choice_mark(claim.connection_id, claim.account_ids)
+        origin = Origin(claim.received_at, choice, claim.days_of_transactions)
         try:
-            drop = self.drops.put_once(claim.connection_id, claim.generation, packed, choice)
+            drop = self.drops.put_once(claim.connection_id, claim.generation, packed, origin)
         except DropNotPut as failure:
             step.sent.put = _PUT[failure.failure]
             return self._wait(step, Reason.DROP_NOT_STORED)
-        except AnotherChoice:
+        except AnotherOrigin:
             step.sent.put = Put.LANDED
             return self._hand_over(step)
         step.sent.put = Put.LANDED
