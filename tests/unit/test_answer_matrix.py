@@ -103,7 +103,7 @@ def test_every_call_meets_every_answer_in_the_matrix() -> None:
         (DATA, {"code": "SESSION_NONEXISTENT"}, "flinks_session_ended", timedelta(minutes=1), 3),
         (DATA, {"code": "UNAUTHORIZED"}, "flinks_refused_session", timedelta(minutes=1), 3),
         (DATA, {"code": "AGGREGATION_ERROR"}, "flinks_session_ended", timedelta(minutes=1), 3),
-        (AUTHORIZE, {"code": "UNAUTHORIZED"}, "flinks_refused_session", timedelta(hours=25), 0),
+        (AUTHORIZE, {"code": "UNAUTHORIZED"}, "flinks_refused_session", timedelta(hours=2), 0),
         (DATA, {"fault": "absent_accounts"}, "flinks_session_ended", timedelta(hours=4), 3),  # of 30 minutes each
         (DATA, {"fault": "hang", "seconds": 300}, "timed_out", timedelta(hours=25), None),
     ],
@@ -185,7 +185,7 @@ def test_a_refusal_that_took_its_time_is_not_asked_twice_in_one_claim_but_the_ke
     connection_id = service.connect_and_post(pending={"polls": 1 if call == ASYNC else 0})
     if call == ASYNC:
         service.until(connection_id, Status.PENDING)
-    service.script(endpoint=call, steps=[{"code": "ACCESS_DENIED", "hang": 15}])
+    service.script(endpoint=call, steps=[{"code": "ACCESS_DENIED", "hang": 8}])
 
     row = after_its_next_claim(service, connection_id)
     in_the_claim = calls(service)

@@ -49,6 +49,7 @@ FULL = Connection(
     overdue_since=NOON,
     started_at=NOON,
     retries=3,
+    refusals=4,
     sessions=1,
     sealed_request=b"\xffrequest",
     poll_until=NOON,

@@ -531,7 +531,7 @@ def test_everything_is_forgotten_but_what_is_named() -> None:
             "flinks_home",
             "correlation_id",
         ),
-        *("sealed_login", "sealed_request", "sessions", "retries", "refetch_wanted"),
+        *("sealed_login", "sealed_request", "sessions", "refusals", "retries", "refetch_wanted"),
         *("lease_until", "overdue_since", "drain_until", "started_at", "poll_until"),
         *("asked", "put_open", "uncommitted", "generations_given"),
     }

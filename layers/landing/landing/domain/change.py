@@ -39,6 +39,7 @@ class Field(StrEnum):
     STARTED_AT = "started_at"
     RETRIES = "retries"
     SESSIONS = "sessions"
+    REFUSALS = "refusals"
     PUT_OPEN = "put_open"
     UNCOMMITTED = "uncommitted"
     GENERATIONS_GIVEN = "generations_given"

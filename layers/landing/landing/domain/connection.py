@@ -154,6 +154,8 @@ class Connection:
     started_at: datetime | None = None
     retries: int = 0
     sessions: int = 0
+    refusals: int | None = None
+    """Sessions that Flinks refused to open in this generation."""
     put_open: bool = False
     """A PUT of this generation may have landed, or may yet, and nobody has committed it."""
     uncommitted: tuple[int, ...] | None = None

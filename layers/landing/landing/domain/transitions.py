@@ -66,6 +66,7 @@ _LEFT_BEHIND = frozenset(
         Field.ASKED,
         Field.PUT_OPEN,
         Field.OVERDUE_SINCE,
+        Field.REFUSALS,
     }
 )
 """What the next generation does not take over."""
@@ -290,7 +291,11 @@ def _to_be_swept(
 
 def _learned(claim: Connection) -> dict[Field, Any]:
     """What a claim learned on the way and every way out of it keeps."""
-    learned = {Field.FLINKS_HOME: claim.flinks_home, Field.OWNER_PROVEN: claim.owner_proven or None}
+    learned = {
+        Field.FLINKS_HOME: claim.flinks_home,
+        Field.OWNER_PROVEN: claim.owner_proven or None,
+        Field.REFUSALS: claim.refusals,
+    }
     return {Field.SESSIONS: claim.sessions, **_if_given(learned)}
 
 

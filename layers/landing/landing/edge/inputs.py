@@ -80,7 +80,10 @@ def _all_different(values: list[str]) -> list[str]:
 
 
 type Label = Annotated[str | None, AfterValidator(_label)]
-type HttpsUrl = Annotated[str, StringConstraints(max_length=LONGEST_URL, pattern=r"^[!-~]+$"), AfterValidator(_https)]
+HTTPS_URL = r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?([/?#][!-~]*)?$"
+"""In ASCII, with a host and perhaps a port; no user, no blank."""
+
+type HttpsUrl = Annotated[str, StringConstraints(max_length=LONGEST_URL, pattern=HTTPS_URL), AfterValidator(_https)]
 type Guid = Annotated[str, AfterValidator(_canonical_guid)]
 type ConnectionId = Annotated[str, StringConstraints(pattern=f"^{CONNECTION_ID}$")]
 type Owner = Annotated[str, AfterValidator(_owner)]

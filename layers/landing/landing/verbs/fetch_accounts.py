@@ -30,7 +30,7 @@ from landing.stores.index_key import IndexKey
 from landing.stores.login_seal import LoginSeal, Purpose
 from landing.stores.owner_tag import Ownership, OwnerTag
 from landing.stores.queues import EraseQueue, FetchQueue
-from landing.verbs.fetch_steps import FetchEnding, FetchOutcome, Limits, Step
+from landing.verbs.fetch_steps import WAITED_FOR_OTHERS, FetchEnding, FetchOutcome, Limits, Step
 
 
 @dataclass(frozen=True)
@@ -233,12 +233,12 @@ class Fetcher:
         refuses to open may be the fault of a key of ours that was rotated (flinks.md §10.2): more tries are due then.
         """
         claim, refused = step.claim, answer.call is Call.AUTHORIZE
-        waited = claim.sealed_request is not None and claim.reason not in (None, verdict.reason)
-        sessions = claim.sessions + refused - waited
-        if sessions >= (self.limits.refusals if refused else self.limits.sessions):
+        waited = claim.sealed_request is not None and claim.reason in WAITED_FOR_OTHERS
+        sessions, refusals = claim.sessions - waited, (claim.refusals or 0) + refused
+        if (refusals >= self.limits.refusals) if refused else (sessions >= self.limits.sessions):
             return self._end(step, Status.FAILED, verdict.reason, Action.CONTACT_SUPPORT)
         self.flinks.refresh_credentials()
-        claim = replace(claim, sealed_request=None, sessions=sessions)
+        claim = replace(claim, sealed_request=None, sessions=sessions, refusals=refusals)
         return self._wait(replace(step, request_id=None, claim=claim), verdict.reason)
 
     def _pending(self, step: Step, *, seen_202: bool) -> FetchOutcome:

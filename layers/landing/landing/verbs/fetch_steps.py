@@ -9,6 +9,19 @@ from landing.domain.connection import Connection, Hint
 from landing.domain.reasons import Reason
 from landing.domain.transitions import Put
 
+WAITED_FOR_OTHERS = frozenset(
+    {
+        Reason.BANK_UNAVAILABLE,
+        Reason.DROP_NOT_STORED,
+        Reason.FLINKS_THROTTLES,
+        Reason.FLINKS_UNAVAILABLE,
+        Reason.LOGIN_BUSY_AT_FLINKS,
+        Reason.SERVICE_MISCONFIGURED,
+        Reason.SERVICE_UNAVAILABLE,
+    }
+)
+"""Reasons to wait that no session can help: one that ended meanwhile is not the connection's to pay for."""
+
 
 @dataclass(frozen=True)
 class Limits:
