@@ -15,7 +15,7 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from samtranslator.yaml_helper import yaml_parse
 
-from landing import aws_clients, wiring
+from landing import aws_clients, metrics, wiring
 from landing.domain.connection import TERMINAL, Connection, Status, whole_milliseconds
 from landing.flinks import client
 from landing.flinks.wire import Fault, Reply
@@ -149,6 +149,7 @@ def running_service(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     bank = Bank(clock=BankClock(world))
     _deploy(world, bank, monkeypatch)
     wiring.reset()
+    metrics._metrics.cache_clear()  # noqa: SLF001 - a new process knows nothing of another one's namespace
     world.calls.clear()  # what deploying took is not of interest
     service = Service(world, bank, monkeypatch)
     fetch = lambda event: service.call("fetch_accounts", event)  # noqa: E731 - one handler, attached twice
