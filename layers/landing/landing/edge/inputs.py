@@ -80,8 +80,9 @@ def _all_different(values: list[str]) -> list[str]:
 
 
 type Label = Annotated[str | None, AfterValidator(_label)]
-HTTPS_URL = r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?([/?#][!-~]*)?$"
-"""In ASCII, with a host and perhaps a port; no user, no blank."""
+_OF_A_URL = r"([A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
+HTTPS_URL = rf"^https://[A-Za-z0-9.-]+(:[0-9]{{1,5}})?([/?]{_OF_A_URL})?(#{_OF_A_URL})?$"
+"""RFC 3986 in ASCII, with a host and perhaps a port; no user."""
 
 type HttpsUrl = Annotated[str, StringConstraints(max_length=LONGEST_URL, pattern=HTTPS_URL), AfterValidator(_https)]
 type Guid = Annotated[str, AfterValidator(_canonical_guid)]
