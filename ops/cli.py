@@ -64,6 +64,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "delete": deleting.delete,
     "receipt": deleting.receipt,
     "refetch": again.refetch,
+    "retry": again.retry,
     "reannounce": again.reannounce,
     "pause": mending.pause,
     "resume": mending.resume,

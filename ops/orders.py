@@ -9,6 +9,9 @@ from ops.target import Refused, Target
 LARGEST = 100
 """Connections that one order may name."""
 
+DONE = ("refetched", "announced", "retried")
+"""What a run counts against its limit."""
+
 
 class NotDone(Exception):
     """The function did not do what it was told; the message says what it answered, in words of ours."""
@@ -26,7 +29,7 @@ def invoke(target: Target, output: str, order: Mapping[str, Any]) -> dict[str, A
     if not isinstance(answer, dict):
         raise NotDone(f"{output} answered with something that is no object.")
     if answer.get("outcome") == "refused":
-        raise Refused(f"The order was refused: {answer.get('why') or 'see what is accepted'}.")
+        raise Refused(f"The order was refused: {answer.get('detail', 'it is of another release')}")
     if answer.get("outcome") == "not_done":
         raise NotDone(f"{output} could not begin: {answer.get('reason')}. Nothing was changed; ask again.")
     return answer
@@ -52,19 +55,21 @@ def refetch(
     limit: int,
     seen: Callable[[int], None],
 ) -> dict[str, Any]:
-    """Run after run until all that was chosen is seen, or `limit` are done: the counts of all of them."""
+    """Run after run until all that was chosen is seen, or `limit` are done; gives all counts. Raises NotDone."""
     counts: dict[str, int] = {}
     connections: dict[str, str] = {}
     order: dict[str, Any] = {verb: dict(chosen), "dryRun": dry_run}
     while True:
-        left = limit - sum(counts.get(done, 0) for done in ("refetched", "announced", "retried"))
+        left = limit - sum(counts.get(done, 0) for done in DONE)
         answer = invoke(target, "RefetchConnectionsFunction", {**order, "limit": min(max(left, 1), 1000)})
         for name, times in answer["counts"].items():
             counts[name] = counts.get(name, 0) + times
         connections |= answer.get("connections", {})
         seen(sum(answer["counts"].values()))
-        if answer["complete"] or (
-            not dry_run and limit <= sum(counts.get(done, 0) for done in ("refetched", "announced", "retried"))
-        ):
+        if answer["complete"] or (not dry_run and limit <= sum(counts.get(done, 0) for done in DONE)):
             return {"dryRun": dry_run, "complete": answer["complete"], "counts": counts, "connections": connections}
+        if answer.get("continueAfter") == order.get("continueAfter"):
+            raise NotDone(
+                f"AWS does not serve: after {sum(counts.values())} connections no run got further. Ask again."
+            )
         order["continueAfter"] = answer["continueAfter"]

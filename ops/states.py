@@ -88,6 +88,7 @@ WAYS: dict[str, list[Callable[[Connection], Transition | None]]] = {
     "refetched": [
         lambda row: rules.refetched(row, NOW, "id") if row.status in rules.REPEATABLE else None,
     ],
+    "retried": [lambda row: rules.retried(row, NOW, "id") if row.status in rules.AT_WORK else None],
     "claimed": [lambda row: rules.claimed(row.hint, NOW, LATER)],
     "taken_over": [lambda row: rules.taken_over(row.hint, NOW, LATER)],
     "pending": [lambda row: rules.pending(row, NOW, LATER, sealed_request=b"", poll_until=LATER)],

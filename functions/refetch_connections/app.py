@@ -1,6 +1,6 @@
-"""Ops: ask Flinks again, or announce again, for the connections meant. Counts only, unless told otherwise.
+"""Ops: ask Flinks again, try again at once, or announce again, for those meant. Counts only, unless told otherwise.
 
-An order is `{"refetch": chosen}` or `{"reannounce": chosen}`; whoever may invoke this function may do both.
+An order is `{"refetch": chosen}`, `{"retry": chosen}` or `{"reannounce": chosen}`; who may invoke this may do all.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Commands that ask Flinks again, or announce again."""
+"""Commands that ask Flinks again, try again at once, or announce again."""
 
 from typing import Annotated, Any
 
@@ -30,6 +30,21 @@ def refetch(
     Each gets a new generation; the drops before it stay. Dry unless --yes.
     """
     _again("refetch", connection_ids, reason, updated_from, updated_to, limit, yes)
+
+
+def retry(
+    connection_ids: Ids = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="What they wait for.")] = None,
+    updated_from: From = None,
+    updated_to: To = None,
+    limit: Limit = 1000,
+    yes: Yes = False,
+) -> None:
+    """Try those that wait now, with all their time before them.
+
+    The same generation; tries, sessions and times are counted from now. Dry unless --yes.
+    """
+    _again("retry", connection_ids, reason, updated_from, updated_to, limit, yes)
 
 
 def reannounce(

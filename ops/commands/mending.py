@@ -73,20 +73,25 @@ def pause() -> None:
     with tell.progress("turning the mappings off"):
         found = pausing.switch(at, on=False)
     alarm_at = connections.now() + pausing.ALARM_AFTER
-    tell.answer({"paused": True, "mappings": [asdict(each) for each in found], "alarmAt": alarm_at})
+    tell.answer({"paused": True, "mappings": [asdict(each) for each in found], "quietUntil": alarm_at})
     tell.heading(f"Fetching is paused on {at}.")
-    tell.line("  New logins are taken and kept; nothing is lost, however long this lasts. People wait.")
-    tell.line(f"  From {stamp(alarm_at)} on, ConnectionsAreOverdue pages, as it should. Go on: bin/landing resume")
+    tell.line(
+        "  New logins are taken and kept, deletions go on. Nothing is lost and nothing times out, however long this"
+    )
+    tell.line("  lasts, if it is ended by bin/landing resume: that has every connection's time begin anew.")
+    tell.line(f"  Nobody is paged until {stamp(alarm_at)}; then ConnectionsAreOverdue does, as it should: people wait.")
 
 
 def resume() -> None:
-    """Let fetching go on after a pause."""
+    """Let fetching go on after a pause.
+
+    What waits is tried at once, with all its time before it.
+    """
     at, tell = asked.target, asked.telling
-    with tell.progress("turning the mappings on"):
-        found = pausing.switch(at, on=True)
-    tell.answer({"paused": False, "mappings": [asdict(each) for each in found]})
-    tell.heading(f"Fetching goes on, on {at}.")
-    tell.line("  The schedule wakes what is overdue within ten minutes.")
+    with tell.progress("having all that waits begin anew") as seen:
+        retried, found = pausing.resumed(at, connections.now(), seen)
+    tell.answer({"paused": False, "retried": retried, "mappings": [asdict(each) for each in found]})
+    tell.heading(f"Fetching goes on, on {at}; {retried} connections are tried now, with all their time before them.")
 
 
 Which = Annotated[str, typer.Argument(help="secret-key (mints tokens) or api-key (opens data).")]

@@ -183,6 +183,47 @@ def test_a_change_of_the_row_made_meanwhile_wins(service: Service) -> None:
     assert service.row(connection_id).status is Status.DELETING
 
 
+# --- try again at once
+
+
+def test_a_retry_is_due_at_once_with_all_its_time_before_it(service: Service) -> None:
+    service.script(endpoint="Authorize", steps=[{"fault": "html", "times": "forever"}])
+    connection_id = service.connect_and_post("greatday_nomfa")
+    service.world.run(timedelta(hours=23))
+    tired = service.row(connection_id)
+
+    answer = ask(service, retry={"ids": [connection_id]}, dryRun=False)
+    service.world.run(timedelta(hours=2))
+
+    row = service.row(connection_id)
+    assert tired.retries > 4
+    assert answer["counts"] == {"retried": 1}
+    assert (row.status, row.generation, row.attempt > tired.attempt) == (Status.WAITING, 1, True)
+    assert row.started_at is not None
+    assert row.started_at >= service.world.clock.now() - timedelta(hours=2, minutes=1)
+
+
+def test_a_dry_retry_counts_and_writes_nothing(service: Service) -> None:
+    service.script(endpoint="Authorize", steps=[{"fault": "html", "times": "forever"}])
+    connection_id = service.connect_and_post("greatday_nomfa")
+    service.until(connection_id, Status.WAITING)
+    before = service.row(connection_id)
+
+    answer = ask(service, retry={"reason": "flinks_unavailable"})
+
+    assert answer["counts"] == {"retried": 1}
+    assert service.row(connection_id) == before
+
+
+def test_a_retry_leaves_what_has_ended_alone(service: Service) -> None:
+    (connection_id,) = connect(service, 1)
+
+    answer = ask(service, retry={"ids": [connection_id, NOBODY]}, dryRun=False)
+
+    assert answer["connections"] == {connection_id: "ended", NOBODY: "unknown"}
+    assert service.row(connection_id).status is Status.READY
+
+
 # --- which ones
 
 
@@ -307,7 +348,7 @@ MARK = "mark-of-what-was-sent"
 @pytest.mark.parametrize(
     ("order", "wrong"),
     [
-        ({}, "exactly one of `refetch` and `reannounce`"),
+        ({}, "exactly one of `refetch`, `retry` and `reannounce`"),
         ({"refetch": {}}, "`refetch` must have either `ids` alone"),
         ({"refetch": {"ids": []}}, "`refetch.ids`"),
         ({"refetch": {"ids": [MARK]}}, "`refetch.ids[0]`"),
@@ -335,7 +376,7 @@ def test_what_is_not_an_order_is_told_what_is_and_never_echoed(
 
     assert answer["outcome"] == "refused"
     assert wrong in answer["detail"]
-    assert set(answer["accepted"]) == {"refetch | reannounce", "dryRun", "limit", "continueAfter"}
+    assert set(answer["accepted"]) == {"refetch | retry | reannounce", "dryRun", "limit", "continueAfter"}
     assert MARK not in json.dumps(answer)
     assert [record.getMessage() for record in caplog.records] == ["order refused"]
     assert service.world.calls[-1].service != "dynamodb"

@@ -57,6 +57,7 @@ from landing.domain.transitions import (
     ready,
     refetched,
     reposted,
+    retried,
     swept,
     taken_over,
     waiting,
@@ -422,6 +423,26 @@ def test_the_next_generation_begins_without_what_the_one_before_was_at() -> None
     assert after.correlation_id == "ops"
 
 
+def test_a_retry_begins_every_budget_anew_and_keeps_the_open_session() -> None:
+    row = a_row(
+        Status.PENDING, sealed_request=b"r", poll_until=NOON, sessions=3, retries=7, refusals=2, started_at=NOON
+    )
+
+    after = changed(row, retried(row, NOON + SECOND, "ops"))
+
+    assert (after.status, after.generation, after.due_at) == (Status.RECEIVED, 1, NOON + SECOND)
+    assert (after.sessions, after.retries, after.refusals) == (1, 0, None)
+    assert (after.sealed_request, after.poll_until, after.started_at) == (b"r", None, NOON + SECOND)
+
+
+def test_a_retry_of_a_running_claim_gives_it_time_and_takes_nothing_from_it() -> None:
+    row = a_row(Status.FETCHING, lease_until=NOON + LEASE, poll_until=NOON, started_at=NOON)
+
+    after = changed(row, retried(row, NOON + SECOND, "ops"))
+
+    assert after == replace(row, started_at=NOON + SECOND, poll_until=None)
+
+
 @pytest.mark.parametrize(
     ("row", "may_be_put_off"),
     [
@@ -603,6 +624,7 @@ class AnyRow:
                 correlation_id=self.maybe("id"),
             ),
             lambda: refetched(row, now, "id"),
+            lambda: retried(row, now, "id"),
             lambda: claimed(row.hint, now, later),
             lambda: taken_over(row.hint, now, later),
             lambda: swept(row if row.uncommitted else replace(row, uncommitted=(3,))),
@@ -686,6 +708,7 @@ def test_every_transition_of_the_module_is_tried() -> None:
             "swept",
             "reposted",
             "refetched",
+            "retried",
             "claimed",
             "pending",
             "waiting",

@@ -42,6 +42,7 @@ class Metric(StrEnum):
     EVENT_REFUSED = "EventRefused"
     EVENT_DELAYED = "EventDelayed"
     CONNECTION_REFETCHED = "ConnectionRefetched"
+    CONNECTION_RETRIED = "ConnectionRetried"
     CONNECTION_RESUMED = "ConnectionResumed"
     OLDEST_OVERDUE = "OldestOverdueSeconds"
 

@@ -39,6 +39,9 @@ from landing.domain.connection import (
 )
 from landing.domain.reasons import Reason
 
+AT_WORK = frozenset({Status.RECEIVED, Status.FETCHING, Status.PENDING, Status.WAITING})
+"""Where a connection can be when ops have its budgets begin anew: its fetch has not ended."""
+
 REPEATABLE = TERMINAL - ERASED
 """Where a connection can be when ops ask for its next generation: it has come to an end, and was not erased."""
 
@@ -110,6 +113,23 @@ def refetched(row: Connection, now: datetime, correlation_id: str) -> Transition
         {Field.UPDATED_AT: now, Field.CORRELATION_ID: correlation_id, **_next(row, now)},
         _LEFT_BEHIND,
     )
+
+
+def retried(row: Connection, now: datetime, correlation_id: str) -> Transition:
+    """Ops begin the budgets of this generation anew and have it tried at once; a running claim goes on undisturbed."""
+    clears = {Field.POLL_UNTIL, Field.REFUSALS, Field.OVERDUE_SINCE}
+    if row.status is Status.FETCHING:
+        return Transition(_unchanged(row), {Field.STARTED_AT: now}, {Field.POLL_UNTIL})
+    sets = {
+        Field.UPDATED_AT: now,
+        Field.STATUS: Status.RECEIVED,
+        Field.RETRIES: 0,
+        Field.SESSIONS: 0 if row.sealed_request is None else 1,
+        Field.STARTED_AT: now,
+        Field.DUE_AT: now,
+        Field.CORRELATION_ID: correlation_id,
+    }
+    return Transition(_unchanged(row), sets, clears)
 
 
 # --- fetching

@@ -1,4 +1,4 @@
-"""An order to ask Flinks again, or to announce again, as ops gives it, and what became of it."""
+"""An order to ask Flinks again, to try again at once, or to announce again, as ops gives it, and what became of it."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -10,13 +10,14 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from landing import metrics
 from landing.deadlines import TimeLeft
 from landing.domain.connection import TERMINAL, Status
+from landing.domain.transitions import AT_WORK
 from landing.edge.inputs import Body, ConnectionId, NotAsDescribed, parsed
 from landing.metrics import Metric
 from landing.stores.connection_table import Criteria
 from landing.verbs.refetch_connections import Order, RefetchEnding, Refetcher, Run, Verb
 
 ACCEPTED = {
-    "refetch | reannounce": {
+    "refetch | retry | reannounce": {
         "ids": "up to 100 connectionIds; or any of the following, which must all hold:",
         "reason": "why it is not ready, as the API shows it",
         "updatedFrom, updatedTo": "when it came to be as it is: RFC 3339 times with a zone, from included, to not",
@@ -60,6 +61,7 @@ class Asked(Body):
     """What ops sent."""
 
     refetch: Chosen | None = None
+    retry: Chosen | None = None
     reannounce: Chosen | None = None
     dry_run: bool = True
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
@@ -67,8 +69,8 @@ class Asked(Body):
 
     @model_validator(mode="after")
     def _asks_for_one_thing(self) -> Self:
-        if (self.refetch is None) == (self.reannounce is None):
-            raise ValueError("must have exactly one of `refetch` and `reannounce`")
+        if sum(chosen is not None for chosen in (self.refetch, self.retry, self.reannounce)) != 1:
+            raise ValueError("must have exactly one of `refetch`, `retry` and `reannounce`")
         return self
 
 
@@ -90,14 +92,13 @@ def answer(
         metrics.count(
             [Metric.EVENT_ANNOUNCED] * run.counts[RefetchEnding.ANNOUNCED]
             + [Metric.CONNECTION_REFETCHED] * run.counts[RefetchEnding.REFETCHED]
+            + [Metric.CONNECTION_RETRIED] * run.counts[RefetchEnding.RETRIED]
         )
     return shown(order, run)
 
 
 def order_of(asked: Asked, correlation_id: str) -> Order:
-    verb = Verb.REFETCH if asked.refetch else Verb.REANNOUNCE
-    chosen = asked.refetch or asked.reannounce
-    assert chosen is not None  # noqa: S101 - one of both, says the model
+    ((verb, chosen),) = [(verb, chosen) for verb in Verb if (chosen := getattr(asked, verb)) is not None]
     return Order(
         verb=verb,
         correlation_id=correlation_id,
@@ -107,7 +108,8 @@ def order_of(asked: Asked, correlation_id: str) -> Order:
         criteria=None
         if chosen.ids
         else Criteria(
-            statuses=TERMINAL - {Status.DELETED} if verb is Verb.REFETCH else TERMINAL,
+            statuses=_MEANT[verb],
+            due=verb is Verb.RETRY and chosen.reason is None,
             reason=chosen.reason,
             updated_from=chosen.updated_from,
             updated_to=chosen.updated_to,
@@ -116,6 +118,9 @@ def order_of(asked: Asked, correlation_id: str) -> Order:
         ),
         after=asked.continue_after,
     )
+
+
+_MEANT = {Verb.REFETCH: TERMINAL - {Status.DELETED}, Verb.REANNOUNCE: TERMINAL, Verb.RETRY: AT_WORK}
 
 
 def shown(order: Order, run: Run) -> dict[str, Any]:

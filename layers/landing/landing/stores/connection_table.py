@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from landing.domain.change import AllOf, Before, Equals, Expectation, Field, NotBefore, OneOf, Transition, meets
+from landing.domain.change import (
+    AllOf,
+    Before,
+    Equals,
+    Expectation,
+    Field,
+    NotBefore,
+    OneOf,
+    Present,
+    Transition,
+    meets,
+)
 from landing.domain.connection import (
     CONNECTION_ID,
     DUE_SHARDS,
@@ -61,6 +72,8 @@ class Criteria:
     updated_to: datetime | None = None
     received_from: datetime | None = None
     received_to: datetime | None = None
+    due: bool = False
+    """Only those that somebody will look at by themselves: what is kept for later is not meant."""
 
     @property
     def expects(self) -> Expectation:
@@ -73,7 +86,8 @@ class Criteria:
         )
         reason = () if self.reason is None else (Equals(Field.REASON, self.reason),)
         given = (kind(field, moment) for kind, field, moment in times if moment is not None)
-        return AllOf((OneOf(Field.STATUS, tuple(sorted(self.statuses))), *reason, *given))
+        due = (Present(Field.DUE_AT),) if self.due else ()
+        return AllOf((OneOf(Field.STATUS, tuple(sorted(self.statuses))), *reason, *due, *given))
 
 
 class BadToken(ValueError):

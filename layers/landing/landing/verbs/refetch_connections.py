@@ -1,4 +1,4 @@
-"""Asks Flinks again, or announces again, for the connections that ops names by id, reason or time."""
+"""Asks Flinks again, tries again at once, or announces again, for what ops names by id, reason or time."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from landing.deadlines import TimeLeft
 from landing.domain.announcements import announcement_of
-from landing.domain.connection import ERASED, Connection
-from landing.domain.transitions import REPEATABLE, refetched
+from landing.domain.connection import ERASED, Connection, Status
+from landing.domain.transitions import AT_WORK, REPEATABLE, refetched, retried
 from landing.error_names import NOT_SERVED
 from landing.stores.bus import Bus
 from landing.stores.connection_row import Read, UnreadableRow
@@ -22,6 +22,7 @@ TIME_TO_STOP = timedelta(seconds=30)
 class Verb(StrEnum):
     REFETCH = "refetch"
     REANNOUNCE = "reannounce"
+    RETRY = "retry"
 
 
 class RefetchEnding(StrEnum):
@@ -29,8 +30,11 @@ class RefetchEnding(StrEnum):
 
     REFETCHED = "refetched"
     ANNOUNCED = "announced"
+    RETRIED = "retried"
     RUNNING = "running"
     """Its fetch has not ended: there is nothing to repeat."""
+    ENDED = "ended"
+    """Its fetch has ended: there is nothing to try again; a re-fetch asks anew."""
     ERASED = "erased"
     UNKNOWN = "unknown"
     UNREADABLE = "unreadable"
@@ -72,7 +76,9 @@ class Run:
 
     @property
     def done(self) -> int:
-        return self.counts[RefetchEnding.REFETCHED] + self.counts[RefetchEnding.ANNOUNCED]
+        return sum(
+            self.counts[each] for each in (RefetchEnding.REFETCHED, RefetchEnding.ANNOUNCED, RefetchEnding.RETRIED)
+        )
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,8 @@ class Refetcher:
                 return RefetchEnding.UNKNOWN
             if order.verb is Verb.REFETCH:
                 return self._refetch(row, order)
+            if order.verb is Verb.RETRY:
+                return self._retry(row, order)
             return self._announce(row, order)
         except UnreadableRow:
             return RefetchEnding.UNREADABLE
@@ -137,6 +145,16 @@ class Refetcher:
             except RowChanged:
                 return RefetchEnding.RUNNING  # somebody was faster: a POST, or an erase
         return RefetchEnding.REFETCHED
+
+    def _retry(self, row: Connection, order: Order) -> RefetchEnding:
+        if row.status not in AT_WORK:
+            return RefetchEnding.ERASED if row.status in ERASED else RefetchEnding.ENDED
+        if not order.dry_run:
+            try:
+                self.table.apply(row.connection_id, retried(row, self.clock(), order.correlation_id))
+            except RowChanged:
+                return RefetchEnding.RUNNING  # somebody is at it
+        return RefetchEnding.RUNNING if row.status is Status.FETCHING else RefetchEnding.RETRIED
 
     def _announce(self, row: Connection, order: Order) -> RefetchEnding:
         announcement = announcement_of(row, self.bucket)
