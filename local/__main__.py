@@ -11,9 +11,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local import demo
+from local.aws.alarm_watch import tell_of_alarms
 from local.aws.deployment import DeploymentError
 from local.process import NotReady
 from local.stack import ROOT, Stack
+
+ALARMS_EVERY = 5
+"""Seconds."""
 
 
 def say(line: str) -> None:
@@ -28,8 +32,10 @@ def up(folder: Path) -> None:
         try:
             _write_private(description, json.dumps(stack.description(), indent=2))
             say(f"described in {os.path.relpath(description)} (removed at the end); Ctrl-C ends it")
+            alarms = dict[str, str]()
             while True:
-                time.sleep(3600)
+                time.sleep(ALARMS_EVERY)
+                alarms = tell_of_alarms(alarms, stack.alarms_on(), say)
         finally:
             description.unlink(missing_ok=True)
 

@@ -141,6 +141,11 @@ class Stack:
             self._clients[service] = self.emulator.client(service)
         return self._clients[service]
 
+    def alarms_on(self) -> dict[str, str]:
+        """The alarms that are on, with what they mean."""
+        pages = self.client("cloudwatch").get_paginator("describe_alarms").paginate(StateValue="ALARM")
+        return {each["AlarmName"]: each["AlarmDescription"] for page in pages for each in page["MetricAlarms"]}
+
     def description(self) -> dict[str, Any]:
         """What `.local/stack.json` tells whoever drives the stack from outside."""
         return {

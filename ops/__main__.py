@@ -1,7 +1,10 @@
 """`python -m ops`, which bin/landing starts: runs a command, and puts what went wrong into one sentence."""
 
 import sys
+import traceback
+from pathlib import Path
 
+import requests
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -69,9 +72,19 @@ def main() -> None:
         _end(str(failure), NOT_DONE)
     except (ClientError, BotoCoreError) as error:
         _end(sentence(error), NOT_DONE)
+    except requests.RequestException:
+        _end("Somebody over HTTP cannot be reached: is there a network, or a proxy in the way?", NOT_DONE)
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(NOT_DONE) from None
+    except Exception as error:  # noqa: BLE001 - a person at night reads a sentence, whatever it was
+        _end(f"A defect of bin/landing: {type(error).__name__} at {_place(error)}. Tell the maintainers.", NOT_DONE)
+
+
+def _place(error: Exception) -> str:
+    """The last line of ours that it came through; its message may hold what must not be shown."""
+    ours = [each for each in traceback.extract_tb(error.__traceback__) if "/ops/" in each.filename]
+    return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "an unknown place"
 
 
 def _end(said: str, code: int) -> None:

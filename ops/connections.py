@@ -8,7 +8,8 @@ from typing import Any
 
 from landing.domain.connection import ERASED, TERMINAL, Connection, Status
 from landing.stores.connection_row import from_item
-from ops.target import Refused, Target
+from ops.orders import NotDone
+from ops.target import Target
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ def every_row(target: Target, seen: Callable[[int], None] = lambda _: None) -> I
         yield from (read(item) for item in page["Items"])
 
 
-def of_owner(target: Target, owner: str) -> Iterator[Row]:
+def ids_of_owner(target: Target, owner: str) -> Iterator[str]:
+    """The connectionIds of an owner, from the table's index."""
     pages = (
         target.client("dynamodb")
         .get_paginator("query")
@@ -49,22 +51,33 @@ def of_owner(target: Target, owner: str) -> Iterator[Row]:
         )
     )
     for page in pages:
-        yield from (one(target, item["connectionId"]["S"]) for item in page["Items"])
+        yield from (item["connectionId"]["S"] for item in page["Items"])
 
 
-def one(target: Target, connection_id: str) -> Row:
-    """Raises Refused when there is no such row."""
+def of_owner(target: Target, owner: str) -> Iterator[Row]:
+    for connection_id in ids_of_owner(target, owner):
+        if (row := find(target, connection_id)) is not None:
+            yield row
+
+
+def find(target: Target, connection_id: str) -> Row | None:
     answer = target.client("dynamodb").get_item(
         TableName=target.output("ConnectionsTable"),
         Key={"connectionId": {"S": connection_id}},
         ConsistentRead=True,
     )
-    if "Item" not in answer:
-        raise Refused(
+    return read(answer["Item"]) if "Item" in answer else None
+
+
+def one(target: Target, connection_id: str) -> Row:
+    """Raises NotDone when there is no such row."""
+    row = find(target, connection_id)
+    if row is None:
+        raise NotDone(
             f"There is no {connection_id} on {target}. If it was deleted more than 60 days ago, "
             f"its receipt is still there: bin/landing receipt {connection_id}."
         )
-    return read(answer["Item"])
+    return row
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Orders to the functions that ops may invoke, and their answers."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ops.target import Refused, Target
@@ -33,17 +33,6 @@ def invoke(target: Target, output: str, order: Mapping[str, Any]) -> dict[str, A
     if answer.get("outcome") == "not_done":
         raise NotDone(f"{output} could not begin: {answer.get('reason')}. Nothing was changed; ask again.")
     return answer
-
-
-def delete(
-    target: Target, member: str, named: Sequence[str], ticket: str, *, dry_run: bool, seen: Callable[[int], None]
-) -> Iterator[dict[str, Any]]:
-    """What became of each connection that `named` means; `member` is connectionId, loginId or owner."""
-    for start in range(0, len(named), LARGEST):
-        some = list(named[start : start + LARGEST])
-        answer = invoke(target, "DeleteConnectionFunction", {member: some, "ticket": ticket, "dryRun": dry_run})
-        seen(len(some))
-        yield from answer["connections"]
 
 
 def refetch(

@@ -8,18 +8,19 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.target import Refused, Target
+from ops.orders import NotDone
+from ops.target import Target
 
 PREFIX = "receipts/v1/"
 
 
 def of(target: Target, connection_id: str) -> list[dict[str, Any]]:
-    """The receipts of a connection, the newest first; a second life has one of its own. Raises Refused for none."""
+    """The receipts of a connection, the newest first; a second life has one of its own. Raises NotDone for none."""
     s3, bucket = target.client("s3"), target.output("DropBucket")
     versions = s3.list_object_versions(Bucket=bucket, Prefix=f"{PREFIX}{connection_id}").get("Versions", [])
     keys = {each["Key"]: each["LastModified"] for each in versions}
     if not keys:
-        raise Refused(f"There is no receipt of {connection_id}: it was not deleted, or its deletion goes on.")
+        raise NotDone(f"There is no receipt of {connection_id}: it was not deleted, or its deletion goes on.")
     return [_read(s3, bucket, key) for key in sorted(keys, key=lambda key: keys[key], reverse=True)]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from ops import connections, logs, orders
+from ops import connections, deletions, logs
 from ops.connections import Unreadable
 from ops.doctor import Finding
 from ops.target import Target
@@ -115,11 +115,8 @@ def _event(target: Target, id_: str, began: Any) -> Finding:
 
 
 def _deletion(target: Target, id_: str) -> Iterator[Finding]:
-    (done,) = orders.delete(target, "connectionId", [id_], TICKET, dry_run=False, seen=lambda _: None)
-    deadline = time.monotonic() + _PATIENCE.total_seconds()
-    while done["outcome"] == "deleting" and time.monotonic() < deadline:
-        time.sleep(5)
-        (done,) = orders.delete(target, "connectionId", [id_], TICKET, dry_run=False, seen=lambda _: None)
+    order = deletions.Order("connectionId", [id_], TICKET, dry_run=False, patience=_PATIENCE)
+    (done,) = deletions.carry_out(target, order, lambda _: None, lambda _: None)
     complete = done["outcome"] == "deleted" and done.get("receipt", {}).get("complete") is True
     said = "complete, with a receipt" if complete else f"{done['outcome']}: {done.get('reason')}"
     yield Finding("its deletion", "ok" if complete else "bad", said)

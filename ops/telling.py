@@ -86,6 +86,10 @@ class Progressing:
     def __call__(self, steps: int = 1) -> None:
         self._progress.update(self._task, advance=steps)
 
+    def left(self, steps: int) -> None:
+        """So many are still to be done, as far as is known."""
+        self._progress.update(self._task, total=self._progress.tasks[self._task].completed + steps)
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):

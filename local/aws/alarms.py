@@ -121,7 +121,7 @@ class Alarm:
             series, statistic, period = tuple(_metric(each["Metric"]) for each in stats), "Sum", stats[0]["Period"]
         else:
             series, period = (_metric(properties),), properties["Period"]
-            statistic = properties.get("Statistic") or properties["ExtendedStatistic"]
+            statistic = properties.get("ExtendedStatistic") or properties["Statistic"]
         return cls(
             name,
             series,

@@ -5,14 +5,18 @@ its private functions to do so: when upstream has a rule, delete the adaptation.
 still hold.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 from ministack import app as ministack
 from ministack.core import lambda_runtime
 
 from local.aws import http_api_rules, iam_rules, internals, lineage, queues, template_rules
+from local.aws.alarm_watch import AlarmWatch
 from local.aws.functions import Deployed, Functions
 from local.aws.streams import Streams
 
@@ -29,8 +33,9 @@ class Emulator:
         self._api_port = api_port
         self._ready = ready
         self._functions = Functions(lambda_python, folder, url)
+        self._alarms = AlarmWatch(cache(partial(_client, url)))
         iam_rules.install()
-        http_api_rules.install()
+        http_api_rules.install(self._alarms.answered)
         queues.install()
         template_rules.install()
         internals.replace("execute_function_warm", self._execute)
@@ -47,6 +52,7 @@ class Emulator:
             await ministack.app(iam_rules.over_tls(scope), receive, send)
 
     def close(self) -> None:
+        self._alarms.close()
         self._streams.close()
         self._functions.close()
 
@@ -55,6 +61,7 @@ class Emulator:
             await send(message)
             if message["type"] == "lifespan.startup.complete":
                 self._ready()
+                self._alarms.start()
 
         return announcing
 
@@ -73,11 +80,25 @@ class Emulator:
             environment=tuple(sorted(variables.items())),
         )
         trace = lineage.onward(lineage.traces_of(event), deployed.name)
+        began = time.monotonic()
         outcome = self._functions.invoke(deployed, variables, request_id, configuration["FunctionArn"], event, trace)
+        self._alarms.invoked(
+            deployed.name,
+            variables["AWS_LAMBDA_LOG_GROUP_NAME"],
+            event,
+            outcome.output,
+            failed=outcome.failed,
+            seconds=time.monotonic() - began,
+        )
         result: dict[str, Any] = {"body": outcome.payload, "log": outcome.output}
         if outcome.failed:
             result |= {"error": True, "function_error": "Unhandled"}
         return result
+
+
+def _client(url: str, service: str) -> Any:
+    session: Any = boto3.Session()  # the account's root, by this process' environment
+    return session.client(service, endpoint_url=url)
 
 
 def _variables(configuration: Mapping[str, Any]) -> dict[str, str]:

@@ -16,7 +16,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
@@ -31,7 +31,14 @@ _path_as_sent: ContextVar[str] = ContextVar("path_as_sent", default="")
 type Answer = tuple[int, dict[str, Any], bytes]
 
 
-def install() -> None:
+type Answered = Callable[[str, int, float, str, str], None]
+"""Hears of each request: api id, status, seconds, log group and line of the access log."""
+
+_hear: list[Answered] = []
+
+
+def install(answered: Answered) -> None:
+    _hear.append(answered)
     internals.replace("handle_execute", _handle_execute)
     internals.replace("invoke_lambda_proxy", _invoke_lambda_proxy)
     internals.replace("validate_jwt_authorizer", _validate_jwt_authorizer)
@@ -131,3 +138,5 @@ def _log_access(api_id: str, stage: str, route_key: str, answer: Answer, started
     internals.create_log_stream(log)
     event = {"timestamp": int(started * 1000), "message": line}
     internals.put_log_events({**log, "logEvents": [event]})
+    for answered in _hear:
+        answered(api_id, int(answer[0]), time.time() - started, log["logGroupName"], line)

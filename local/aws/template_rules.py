@@ -314,7 +314,7 @@ def _function(name: str, properties: Properties) -> None:
     _answer(internals.put_function_recursion_config(name, recursion))
 
 
-# CloudWatch::Alarm on metric math is refused. Here it is kept and told, and never leaves INSUFFICIENT_DATA.
+# CloudWatch::Alarm on metric math is refused. Here it is kept and told; `alarm_watch` evaluates it.
 
 
 def _metric_alarm_record(name: str, properties: Properties) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ops import doctor, smoke
+from ops import doctor, questions, smoke
 from ops.asked import asked
 from ops.target import Target
 from ops.typed import mistake, text_of
@@ -44,7 +44,8 @@ def smoke_(
 ) -> None:
     """After a deployment: does it work?
 
-    A refused call, a session, and with --demo a whole connection: its drop, its event, its deletion.
+    A refused call, a session, and with --demo a whole connection: its drop, its event, its deletion. Then what only AWS
+    can say: each question with its answer, for you to compare with what is expected.
     """
     at, tell = asked.target, asked.telling
     if at.is_local:
@@ -57,7 +58,14 @@ def smoke_(
     for finding in _smoke(at, token, demo, login_file):
         found.append(finding)
         tell.mark(finding.how, f"{finding.what}: {finding.says}")
-    tell.answer([asdict(each) for each in found])
+    tell.heading("what only AWS can say")
+    answered = []
+    for each in questions.ask_all(at):
+        answered.append(each)
+        tell.line(f"  {each.id}")
+        tell.line(f"        expected  {each.expect}")
+        tell.line(f"        answered  {' '.join(each.answer.split())}")
+    tell.answer({"findings": [asdict(each) for each in found], "questions": [asdict(each) for each in answered]})
     if token is None:
         tell.remark("Without --token nothing behind the authorizer was tried.")
     if any(finding.how == "bad" for finding in found):

@@ -1,19 +1,21 @@
 """Commands that delete, and find the receipts."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ops import (
-    orders,
-    receipts,
-)
+from ops import deletions, receipts
 from ops.asked import asked
 from ops.typed import connection_id as id_of
-from ops.typed import meant, mistake
+from ops.typed import meant, mistake, span_of
+
+SHOWN = 100
+"""Rows of a table that a person reads."""
 
 
 def delete(
@@ -24,34 +26,60 @@ def delete(
         Path | None, typer.Option(help="Every connection to the loginIds in a file, one a line; - for stdin.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it. Else only what would go is shown.")] = False,
-    save: Annotated[Path | None, typer.Option("--receipts", help="Write the receipts there, one a line.")] = None,
+    save: Annotated[
+        Path | None, typer.Option("--receipts", help="Add the receipts to this file as they come, one a line.")
+    ] = None,
+    wait: Annotated[str, typer.Option(help="Go on asking for what is open, so long at the most.")] = "10m",
 ) -> None:
     """Erase connections everywhere, with receipts.
 
-    At Flinks, in the bucket and in the table. Dry unless --yes; safe to repeat.
+    At Flinks, in the bucket and in the table. Dry unless --yes; safe to repeat. Goes on until all are closed.
     """
     member, named = meant(connection_ids, owner, login_file)
-    at, tell = asked.target, asked.telling
-    with tell.progress("deleting" if yes else "looking", len(named)) as seen:
-        done = list(orders.delete(at, member, named, ticket, dry_run=not yes, seen=seen))
-    found = [each["receipt"] for each in done if "receipt" in each]
-    if save is not None and found:
-        save.write_text("".join(json.dumps(receipt) + "\n" for receipt in found))
+    patience, at, tell = span_of(wait, "--wait") or timedelta(), asked.target, asked.telling
+    order = deletions.Order(member, named, ticket, dry_run=not yes, patience=patience)
+    with kept(save) as keep, tell.progress("deleting" if yes else "looking") as seen:
+
+        def closed(one: deletions.Done) -> None:
+            seen(1)
+            if "receipt" in one:
+                keep(one["receipt"])
+
+        done = deletions.carry_out(at, order, closed, seen.left)
     counts = counted(each["outcome"] for each in done)
     tell.answer({"dryRun": not yes, "counts": counts, "connections": done})
-    tell.heading(f"{'would be deleted' if not yes else 'deleted'} on {at}, ticket {ticket}")
+    tell.heading(f"{'deleted' if yes else 'would be deleted'} on {at}, ticket {ticket}")
     tell.table(
         ("connectionId", "outcome", "why", "goes on at"),
-        ((each.get("connectionId"), each["outcome"], each.get("reason"), each.get("dueAt")) for each in done),
+        ((each.get("connectionId"), each["outcome"], each.get("reason"), each.get("dueAt")) for each in done[:SHOWN]),
     )
+    if len(done) > SHOWN:
+        tell.line(f"  and {len(done) - SHOWN} more; --json has them all")
     tell.line("  " + ", ".join(f"{times} {name}" for name, times in counts.items()))
-    if save is not None and found:
-        tell.remark(f"{len(found)} receipts written to {save}")
     if not yes:
         tell.remark("Nothing was changed. The same with --yes does it.")
-    elif any(each["outcome"] in ("deleting", "not_done") for each in done):
+    elif any(each["outcome"] in deletions.OPEN for each in done):
         tell.remark("What is open goes on by itself. Repeat the command for its receipts.")
         raise typer.Exit(1)
+
+
+@contextmanager
+def kept(file: Path | None) -> Iterator[Callable[[Any], None]]:
+    """Writes receipts into `file` as they come, one a line. A file that cannot be written is told before any order."""
+    if file is None:
+        yield lambda _: None
+        return
+    try:
+        opened = file.open("a")
+    except OSError:
+        mistake(f"{file} cannot be written.")
+    with opened:
+
+        def keep(receipt: Any) -> None:
+            opened.write(json.dumps(receipt) + "\n")
+            opened.flush()
+
+        yield keep
 
 
 def receipt(

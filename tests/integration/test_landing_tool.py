@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from local.stack import Stack
+from ops import ledger, orders
 from ops.cli import app, hoisted
-from ops.target import Refused
+from ops.orders import NotDone
 from tests.live_service import LiveService, eventually
 
 type Landing = Callable[..., Any]
@@ -92,7 +93,7 @@ def test_show_tells_what_a_connection_is_and_what_happened_to_it(
 
 
 def test_show_of_nobody_says_so(landing: Landing) -> None:
-    with pytest.raises(Refused, match="There is no con_a"):
+    with pytest.raises(NotDone, match="There is no con_a"):
         landing("show", "con_" + "a" * 26)
 
 
@@ -234,7 +235,82 @@ def test_doctor_finds_all_well_and_names_a_key_that_flinks_refuses(stack: Stack,
 
 
 def test_smoke_takes_a_whole_connection_from_login_to_receipt(landing: Landing) -> None:
-    found = landing("smoke", "--demo")
+    said = landing("smoke", "--demo")
+    found = said["findings"]
 
     assert [each["how"] for each in found] == ["ok"] * 8
     assert [each["what"] for each in found][-3:] == ["its drop", "its event", "its deletion"]
+
+
+def test_retry_tries_at_once_what_waits(live: LiveService, landing: Landing) -> None:
+    login_id = live.connect_bank()
+    live.control("POST", "/faults", {"loginId": login_id, "steps": [{"fault": "html", "times": 1}]})
+    connection_id = live.post(login_id).body["connectionId"]
+    eventually(lambda: live.row(connection_id) if live.row(connection_id).status == "waiting" else None, "waiting")
+
+    counted = landing("retry", connection_id)
+    done = landing("retry", connection_id, "--yes")
+
+    assert counted["counts"] == done["counts"] == {"retried": 1}
+    live.until(connection_id, "ready")
+
+
+def test_all_of_an_owner_go_however_many_orders_that_takes(
+    live: LiveService, landing: Landing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "LARGEST", 2)
+    connections = [live.connect_and_post("carol") for _ in range(5)]
+    for connection_id in connections:
+        live.until(connection_id, "ready", "carol")
+    kept = tmp_path / "receipts.jsonl"
+
+    counted = landing("delete", "--owner", "carol", "--ticket", "PRIVACY-4")
+    done = landing("delete", "--owner", "carol", "--ticket", "PRIVACY-4", "--yes", "--receipts", str(kept))
+
+    assert counted["counts"] == {"would_delete": 5}
+    assert done["counts"] == {"deleted": 5}
+    assert {json.loads(line)["connectionId"] for line in kept.read_text().splitlines()} == set(connections)
+    assert live.get(connections[0], "carol").status == 404
+
+
+def test_what_stays_open_is_said_with_exit_code_1(live: LiveService, landing: Landing) -> None:
+    login_id = live.connect_bank()
+    connection_id = live.post(login_id).body["connectionId"]
+    live.until(connection_id, "ready")
+    live.control("POST", "/faults", {"loginId": login_id, "steps": [{"code": "CARD_IN_USE", "times": 2}]})
+
+    still = landing("delete", connection_id, "--ticket", "PRIVACY-5", "--yes", "--wait", "1s", code=1)
+    done = landing("delete", connection_id, "--ticket", "PRIVACY-5", "--yes", "--wait", "1m")
+
+    assert still["counts"] == {"deleting": 1}
+    assert still["connections"][0]["reason"] == "login_busy_at_flinks"
+    assert done["counts"] == {"deleted": 1}
+
+
+def test_an_alarm_that_is_on_is_shown_with_what_it_means(live: LiveService, landing: Landing) -> None:
+    found = live.client("cloudformation").describe_stack_resource(
+        StackName="flinks-landing", LogicalResourceId="EraseDeadLetters"
+    )
+    url = found["StackResourceDetail"]["PhysicalResourceId"]
+    live.client("sqs").send_message(QueueUrl=url, MessageBody='{"connectionId": "con_x"}')
+
+    alarm = eventually(
+        lambda: next((each for each in landing("status")["alarms"] if "EraseDeadLetters" in each["alarm"]), None),
+        "the alarm of the dead letter",
+    )
+
+    landing("queues", "purge", "EraseDeadLetters", "--yes")
+    assert alarm["means"]
+
+
+def test_each_question_that_only_aws_can_answer_is_asked_without_the_aws_cli(landing: Landing) -> None:
+    said = landing("smoke")["questions"]
+    answers = {each["id"]: each["answer"] for each in said}
+
+    assert [each["id"] for each in said] == [question.id for question in ledger.questions()]
+    assert answers["the-door-is-shut"] == "401"
+    assert answers["paths-are-literal"] == "404"
+    assert "Allow" in answers["loops-are-allowed"]
+    assert "arn:aws:iam::" in answers["keys-know-their-roles"]
+    assert "routeKey" in answers["access-is-logged"]
+    assert answers["queues-refuse-plain-http"] == "not asked: the local stack is not AWS"
