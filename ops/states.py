@@ -41,6 +41,7 @@ from landing.domain.connection import (
     Connection,
     Drop,
     Erasure,
+    Settled,
     Status,
 )
 from landing.domain.reasons import Reason
@@ -67,7 +68,8 @@ def samples(status: Status) -> list[Connection]:
     """A connection in a status: at work, left behind by a dead worker, and with a choice that came meanwhile."""
     at_rest = Connection("con_" + "a" * 26, "ref", status, 1, 1, NOW, NOW, erasure=ERASURES.get(status))
     if status in TERMINAL:
-        return [at_rest] if status in ERASED else [at_rest, replace(at_rest, uncommitted=(1,), due_at=NOW)]
+        unswept = [] if status in ERASED else [replace(at_rest, uncommitted=(1,), due_at=NOW)]
+        return [at_rest, *unswept, replace(at_rest, announce_by=NOW, due_at=NOW)]
     row = replace(at_rest, due_at=NOW)
     if status is Status.FETCHING:
         row = replace(row, lease_until=LATER)
@@ -105,7 +107,8 @@ WAYS: dict[str, list[Callable[[Connection], Transition | None]]] = {
         ),
     ],
     "next_generation": [lambda row: rules.next_generation(row, NOW, put=Put.NONE) if row.refetch_wanted else None],
-    "swept": [lambda row: rules.swept(row) if row.uncommitted else None],
+    "swept": [lambda row: rules.swept(row, NOW) if row.uncommitted else None],
+    "announced": [lambda row: rules.announced(Settled(row.connection_id, row.generation, row.status), is_swept=True)],
     "put_off": [lambda row: rules.put_off(row.hint, LATER, seen_before=LATER, overdue_since=NOW)],
     "tombstoned": [lambda _: erasing.tombstoned(NOW, "T-1")],
     "claimed_for_erasing": [lambda row: erasing.claimed_for_erasing(row.hint, NOW, LATER, even_if_early=False)],

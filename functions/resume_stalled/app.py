@@ -1,4 +1,4 @@
-"""Every five minutes: wake someone for each connection whose `dueAt` has passed."""
+"""Every five minutes: wake someone for each connection whose `dueAt` has passed; announce what nobody did."""
 
 from typing import Any
 
@@ -6,29 +6,31 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import metrics, wiring
+from landing.edge.announce_batch import report
 from landing.edge.invocation import invoked
 from landing.metrics import Metric
-from landing.verbs.resume_stalled import resume_stalled
 
 logger = Logger()
 
 
 def resume() -> dict[str, Any]:
-    resumed = resume_stalled(
-        wiring.connection_table(),
-        wiring.fetch_queue(),
-        wiring.erase_queue(),
-        wiring.clock,
-        at_most=wiring.resume_at_most(),
-    )
-    oldest = resumed.oldest.total_seconds()
-    logger.info("stalled connections resumed", woken=resumed.woken, oldestSeconds=oldest, complete=resumed.complete)
+    resumed = wiring.resumer().run()
+    for settled, outcome in resumed.announcements.items():
+        report(settled, outcome, logger)
     if resumed.unreadable:
         logger.error("rows cannot be read", connectionIds=resumed.unreadable)
+    said: dict[str, Any] = {
+        "woken": resumed.woken,
+        "announced": len(resumed.announcements),
+        "oldestSeconds": resumed.oldest.total_seconds(),
+        "complete": resumed.complete,
+    }
+    logger.info("stalled connections resumed", **said)
     metrics.count([Metric.CONNECTION_RESUMED] * resumed.woken)
     metrics.count([Metric.ERASURE_OVERDUE] * resumed.overdue_deletions)
-    metrics.measure(Metric.OLDEST_OVERDUE, oldest)
-    return {"woken": resumed.woken, "oldestSeconds": oldest, "complete": resumed.complete}
+    metrics.count([Metric.ENDING_UNANNOUNCED] * len(resumed.announcements))
+    metrics.measure(Metric.OLDEST_OVERDUE, resumed.oldest.total_seconds())
+    return said
 
 
 @logger.inject_lambda_context

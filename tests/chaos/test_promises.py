@@ -77,7 +77,7 @@ class Scene:
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Any:
     with running_service(World(), monkeypatch) as service:
-        made = Scene(service, with_erasing(service, monkeypatch), audience_of(service, monkeypatch))
+        made = Scene(service, with_erasing(service, monkeypatch), audience_of(service))
         made.deliver(enabled=False)
         yield made
 

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from landing.deadlines import CLAIM_TAKES
-from landing.domain.connection import TERMINAL, Action, Connection, Status
+from landing.domain.connection import Action, Connection, Status
 from landing.flinks import client
 from landing.flinks.answer import Call
 from local.flinks.cards import Pending
@@ -31,7 +31,7 @@ from tests.unit.flinks_answers import (
 )
 from tests.unit.simulator.driver import Caller
 from tests.world.over_http import over_http as behind_its_server
-from tests.world.service import Service
+from tests.world.service import Service, is_looked_after
 
 COUNTED = {
     Status.READY: "ConnectionReady",
@@ -314,7 +314,7 @@ def assert_fate(cell: Cell, service: Service, row: Connection, capsys: pytest.Ca
     assert (row.status, shown["reason"], shown["action"]) == (fate.status, fate.reason, fate.action)
     assert counted(capsys) == {COUNTED[fate.status]: 1} | ({fate.metric: 1} if fate.metric else {})
     assert calls(service) == cell.calls_so_far
-    assert (row.due_at is None) == (row.status in TERMINAL)
+    assert is_looked_after(row)
     assert bool(service.drops()) == (fate.status is Status.READY)
 
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from landing.domain.connection import TERMINAL, Status
+from landing.domain.connection import Status
 from landing.flinks import client
 from landing.flinks.wire import Fault, Reply
 from local.flinks.codes import CODES
 from tests.unit.flinks_answers import ASYNC, CALLS, DATA, FATES
-from tests.world.service import BUCKET, TABLE, BankWire, Service
+from tests.world.service import BUCKET, TABLE, BankWire, Service, is_looked_after
 
 HER_LOGIN = b"3F0C6A54-2B1E-4C77-5D25-08DE7A41C9B2"
 """Stands for the loginId that was posted."""
@@ -133,7 +133,7 @@ def one_fetch(service: Service, call: str, speech: Speech) -> None:
         assert service.world.step()
 
     assert (row.status, row.reason) in NAMED
-    assert (row.due_at is None) == (row.status in TERMINAL)
+    assert is_looked_after(row)
     assert service.versions_below(connection_id) == (1 if row.status is Status.READY else 0)
     if row.status is Status.READY and call in (DATA, ASYNC) and len(service.flinks_calls(call)) == calls + 1:
         assert_is_data_of(login_id, SpokenFor.said)

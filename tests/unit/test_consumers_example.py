@@ -40,8 +40,8 @@ def kind_of(detail: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def audience(service: Service, monkeypatch: pytest.MonkeyPatch) -> Audience:
-    return audience_of(service, monkeypatch)
+def audience(service: Service) -> Audience:
+    return audience_of(service)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from landing import wiring
 from landing.domain.connection import Status
-from landing.domain.transitions import claimed
+from landing.domain.transitions import ANNOUNCED_WITHIN, claimed
 from landing.flinks import client
 from landing.stores import drop_store
 from local.flinks.bank import Bank
@@ -71,8 +71,10 @@ def test_the_tombstone_keeps_nothing_of_the_person(service: Service, erasing: Er
     assert kept <= {
         *("connectionId", "loginRef", "status", "generation", "attempt", "erasure", "expiresAt"),
         *("action", "receivedAt", "updatedAt"),
+        *("dueAt", "dueShard", "announceBy"),  # until its end was announced
     }
-    assert (row.sealed_login, row.owner, row.drop, row.due_at) == (None, None, None, None)
+    assert (row.sealed_login, row.owner, row.drop) == (None, None, None)
+    assert row.due_at == row.announce_by == row.updated_at + ANNOUNCED_WITHIN
 
 
 def test_the_tombstone_ends_after_sixty_days(service: Service, erasing: Erasing, ready: str) -> None:

@@ -121,7 +121,7 @@ def scene(service: Service, monkeypatch: pytest.MonkeyPatch) -> Scene:
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     watch = Watch(service, monkeypatch)
-    audience = audience_of(service, monkeypatch)
+    audience = audience_of(service)
     erasing = with_erasing(service, monkeypatch)
     wiring.reset()
     return Scene(service, watch, audience, erasing, monkeypatch)
@@ -276,6 +276,16 @@ def cut_off(function: str) -> Scenario:
     return Scenario(cause, lambda _: None)
 
 
+def the_stream_brings_no_endings(scene: Scene) -> None:
+    """The mapping of publish_events is disabled: it says nothing of that by itself."""
+    scene.audience.mapping.enabled = False
+    scene.post()
+
+
+def the_stream_brings_them(scene: Scene) -> None:
+    scene.audience.mapping.enabled = True
+
+
 def nobody_comes(scene: Scene) -> None:
     """The mappings are off: messages lie there, and the schedule wakes nobody."""
     scene.service.stream.enabled = scene.service.queue.enabled = False
@@ -307,6 +317,9 @@ SCENARIOS |= {
     "AnnouncementsAreDropped": dropped("PublishEventsFunction", "Settled"),
     "FetchesAreCutOff": cut_off("FetchAccounts"),
     "DeletionsAreCutOff": cut_off("DeleteConnection"),
+    "EndingsAreUnannounced": Scenario(
+        the_stream_brings_no_endings, the_stream_brings_them, on_within=timedelta(hours=1)
+    ),
     "ConnectionsAreOverdue": Scenario(nobody_comes, they_come_again),
     "ResumeIsMissing": Scenario(the_schedule_is_off, the_schedule_is_on),
 }

@@ -8,6 +8,7 @@ import pytest
 
 from landing import wiring
 from landing.domain.connection import Action, Status, timestamp
+from landing.domain.transitions import ANNOUNCED_WITHIN
 from landing.verbs.fetch_steps import FetchEnding
 from tests.world.service import Service
 
@@ -21,7 +22,8 @@ def test_data_that_is_there_is_dropped_at_once(service: Service) -> None:
     assert (row.status, row.attempt, row.sessions, row.reason) == (Status.READY, 1, 1, None)
     assert row.drop is not None
     assert service.drops() == [row.drop.key] == [f"accounts/v1/{connection_id}/000001.json.gz"]
-    assert (row.due_at, row.lease_until, row.sealed_request) == (None, None, None)
+    assert (row.lease_until, row.sealed_request) == (None, None)
+    assert row.due_at == row.announce_by == row.updated_at + ANNOUNCED_WITHIN
 
 
 def test_data_that_flinks_is_collecting_is_polled_for_in_one_session(service: Service) -> None:

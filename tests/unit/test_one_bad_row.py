@@ -120,10 +120,8 @@ def test_in_a_batch_of_the_fetch_queue_it_goes_the_way_of_a_message(service: Ser
 
 
 @one_and_all
-def test_in_a_batch_of_publish_events(
-    service: Service, monkeypatch: pytest.MonkeyPatch, kinds: tuple[str, ...]
-) -> None:
-    audience = audience_of(service, monkeypatch)
+def test_in_a_batch_of_publish_events(service: Service, kinds: tuple[str, ...]) -> None:
+    audience = audience_of(service)
     audience.mapping.enabled = False
     items = a_hundred(service, ready, kinds)
 
@@ -135,10 +133,8 @@ def test_in_a_batch_of_publish_events(
     assert {told["connectionId"] for told in audience.heard} == good(kinds)
 
 
-def test_in_a_batch_of_publish_events_while_ops_cannot_be_told_it_comes_again(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    audience = audience_of(service, monkeypatch)
+def test_in_a_batch_of_publish_events_while_ops_cannot_be_told_it_comes_again(service: Service) -> None:
+    audience = audience_of(service)
     audience.mapping.enabled = False
     items = a_hundred(service, ready, ("no generation",))
     service.world.fail("sqs", "send_message", "ServiceUnavailable", times=1)
@@ -190,8 +186,8 @@ def test_an_entry_of_the_index_with_a_time_that_is_none(service: Service, caplog
 
 
 @one_and_all
-def test_in_the_scan_of_refetch(service: Service, monkeypatch: pytest.MonkeyPatch, kinds: tuple[str, ...]) -> None:
-    audience_of(service, monkeypatch).mapping.enabled = False
+def test_in_the_scan_of_refetch(service: Service, kinds: tuple[str, ...]) -> None:
+    audience_of(service).mapping.enabled = False
     items = a_hundred(service, ready, kinds)
     meant = {
         item["connectionId"]["S"] for item in items if item.get("status") == {"S": "ready"} and "receivedAt" in item
@@ -301,6 +297,8 @@ def ready(service: Service, n: int) -> Connection:
         attempt=1,
         received_at=now,
         updated_at=now,
+        due_at=now + timedelta(minutes=10),
+        announce_by=now + timedelta(minutes=10),
         drop=Drop(f"accounts/v1/{id_of(n)}/000001.json.gz", "v", "0" * 64, 10, 1, 2, None),
     )
 

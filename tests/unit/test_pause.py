@@ -18,8 +18,8 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def audience(service: Service, monkeypatch: pytest.MonkeyPatch) -> Audience:
-    return audience_of(service, monkeypatch)
+def audience(service: Service) -> Audience:
+    return audience_of(service)
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from landing.domain.connection import TERMINAL, Status
+from landing.domain.connection import Status
 from tests.unit.flinks_answers import ASYNC, BY_CODE, DATA, NOT_JSON, SPOILED, Step
-from tests.world.service import Service
+from tests.world.service import Service, is_looked_after
 
 HOW_MANY = 100
 
@@ -82,7 +82,7 @@ def assert_well(service: Service, connection_ids: list[str]) -> None:
 def assert_sick(service: Service, connection_ids: list[str]) -> None:
     for row in (service.row(connection_id) for connection_id in connection_ids):
         assert row.status is not Status.READY
-        assert (row.due_at is None) == (row.status in TERMINAL)
+        assert is_looked_after(row)
         assert service.versions_below(row.connection_id) == 0
     for invocation in service.world.invocations:
         assert invocation.error is None

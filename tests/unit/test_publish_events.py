@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from landing.domain.announcements import KINDS
-from landing.domain.connection import Status
+from landing.domain.connection import Status, timestamp
 from tests.world.audience import Audience, audience_of
 from tests.world.erasing import with_erasing
 from tests.world.service import BUCKET, TABLE, Service, http_event
@@ -18,12 +18,14 @@ EVENTS = Path(__file__).parents[2] / "events"
 
 
 @pytest.fixture
-def audience(service: Service, monkeypatch: pytest.MonkeyPatch) -> Audience:
-    return audience_of(service, monkeypatch)
+def audience(service: Service) -> Audience:
+    return audience_of(service)
 
 
 def set_status(service: Service, connection_id: str, status: Status, **also: Any) -> None:
-    """As a later write of the service would."""
+    """As a later write of the service would: an ending is due for its announcement."""
+    announce_by = {"S": timestamp(service.world.clock.now() + timedelta(minutes=10))}
+    also |= {"announceBy": announce_by, "dueAt": announce_by, "dueShard": {"S": "1"}}
     values = {":status": {"S": status}} | {f":{name}": value for name, value in also.items()}
     service.world.dynamodb.update_item(
         TableName=TABLE,
@@ -137,7 +139,7 @@ def test_what_a_later_generation_superseded_is_not_announced(service: Service, a
     for _ in range(3):
         connection_id = json.loads(service.post(login_id)["body"])["connectionId"]
         service.settle()
-        service.world.run(AN_HOUR)
+        service.world.run(timedelta(minutes=2))
 
     audience.mapping.enabled = True
     service.settle()
@@ -203,9 +205,32 @@ def test_the_table_is_asked_for_what_is_true_now(service: Service, audience: Aud
 # --- once, however often it is delivered
 
 
-def test_a_batch_delivered_twice_says_the_same_twice(service: Service, audience: Audience) -> None:
+def test_a_batch_delivered_twice_is_announced_once(service: Service, audience: Audience) -> None:
     service.connect_and_post()
     service.settle()
+
+    deliver_again(service)
+
+    assert len(audience.heard) == 1
+
+
+def test_a_batch_delivered_twice_says_the_same_twice_if_nobody_could_write_that_it_was_announced(
+    service: Service, audience: Audience
+) -> None:
+    audience.mapping.enabled = False
+    service.connect_and_post()
+    service.settle()
+    service.world.fail("dynamodb", "update_item", "InternalServerError", times=1)
+    audience.mapping.enabled = True
+    service.settle()
+
+    deliver_again(service)
+
+    first, again = audience.heard
+    assert first == again
+
+
+def deliver_again(service: Service) -> None:
     delivered = next(
         i
         for i in service.world.invocations
@@ -214,9 +239,6 @@ def test_a_batch_delivered_twice_says_the_same_twice(service: Service, audience:
     )
 
     service.world.invoke(delivered.handler, delivered.event)
-
-    first, again = audience.heard
-    assert first == again
 
 
 def test_ids_tell_connections_generations_and_kinds_apart(service: Service, audience: Audience) -> None:

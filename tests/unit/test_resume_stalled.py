@@ -82,12 +82,15 @@ def test_a_run_is_bounded_and_says_so(service: Service) -> None:
     assert [(run["woken"], run["complete"]) for run in runs] == [(10, False), (10, False), (5, True), (0, True)]
 
 
-def test_nothing_that_has_ended_is_ever_found_due(service: Service) -> None:
+def test_nothing_that_has_ended_is_ever_found_due_but_for_its_announcement(service: Service) -> None:
     service.connect_and_post()
     service.settle()
     service.world.clock.advance(86_400)
 
-    assert service.call("resume_stalled", {}) == {"woken": 0, "oldestSeconds": 0.0, "complete": True}
+    runs = [service.call("resume_stalled", {}) for _ in range(2)]
+
+    found_nothing = {"woken": 0, "announced": 0, "oldestSeconds": 0.0, "complete": True}
+    assert runs == [found_nothing | {"announced": 1}, found_nothing]
 
 
 # --- nobody waits without somebody hearing of it

@@ -743,8 +743,8 @@ def test_the_table_is_touched_as_the_function_needs(template: Json, folder: str)
         "fetch_accounts": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "delete_connection": {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"},
         "show_connection": {"dynamodb:GetItem", "dynamodb:Query"},
-        "resume_stalled": {"dynamodb:Query", "dynamodb:UpdateItem"},
-        "publish_events": {"dynamodb:GetItem"},
+        "resume_stalled": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+        "publish_events": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "refetch_connections": {"dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem"},
     }
     reads_stream = {"dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"}
@@ -879,7 +879,10 @@ def test_what_settled_is_announced_and_nothing_else(deployed: Json) -> None:
     (only,) = mapping(deployed, "PublishEventsFunctionSettled")["FilterCriteria"]["Filters"]
 
     assert json.loads(only["Pattern"])["dynamodb"] == {
-        "NewImage": {"status": {"S": ["ready", "action_required", "failed", "deleted"]}}
+        "NewImage": {
+            "status": {"S": ["ready", "action_required", "failed", "deleted"]},
+            "announceBy": {"S": [{"exists": True}]},
+        }
     }
 
 

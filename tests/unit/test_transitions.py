@@ -35,6 +35,7 @@ from landing.domain.connection import (
     Drop,
     Erasure,
     Hint,
+    Settled,
     Status,
 )
 from landing.domain.erasing import (
@@ -48,7 +49,9 @@ from landing.domain.erasing import (
 )
 from landing.domain.reasons import Reason
 from landing.domain.transitions import (
+    ANNOUNCED_WITHIN,
     Put,
+    announced,
     claimed,
     gave_up,
     next_generation,
@@ -277,7 +280,8 @@ def test_no_work_is_left_when_a_generation_has_ended() -> None:
     ill = changed(claim, gave_up(claim, NOON, Status.FAILED, reason=Reason.TIMED_OUT, action=Action.WAIT, put=Put.NONE))
 
     for row in (well, ill):
-        assert (row.due_at, row.started_at, row.sealed_request, row.poll_until) == (None, None, None, None)
+        assert (row.started_at, row.sealed_request, row.poll_until) == (None, None, None)
+        assert row.due_at == row.announce_by == NOON + ANNOUNCED_WITHIN
     assert (well.status, well.reason, well.action, well.drop) == (Status.READY, None, Action.NONE, DROP)
     assert (ill.status, ill.reason, ill.action) == (Status.FAILED, Reason.TIMED_OUT, Action.WAIT)
 
@@ -295,7 +299,7 @@ def test_a_generation_that_ends_with_an_open_put_is_to_be_swept(put: Put) -> Non
     settled = NOON + LEASE + 30 * SECOND if put is Put.UNANSWERED else None
     assert ended.uncommitted == handed_over.uncommitted == (0, 1)
     assert ended.sweepable_at == handed_over.sweepable_at == settled
-    assert ended.due_at == (settled or NOON)
+    assert (ended.due_at, ended.announce_by) == ((settled or NOON), None)
     assert ended.public_status == "processing"
     assert (ended.put_open, handed_over.put_open) == (False, False)
 
@@ -310,7 +314,7 @@ def test_an_open_put_stays_open_until_its_generation_ends() -> None:
     ill = changed(again, ENDINGS[3](again))
 
     assert (row.put_open, again.put_open, kept.put_open) == (True, True, True)
-    assert (well.put_open, well.uncommitted, well.due_at) == (False, None, None)
+    assert (well.put_open, well.uncommitted, well.due_at) == (False, None, well.announce_by)
     assert (ill.put_open, ill.uncommitted) == (False, (1,))
 
 
@@ -331,26 +335,85 @@ def test_a_post_that_asks_for_the_next_generation_leaves_the_open_put_to_be_swep
     assert (after.uncommitted, after.put_open, after.asked) == ((1,), False, False)
 
 
-def test_what_was_swept_leaves_nothing_to_do_and_moves_no_time() -> None:
+def test_what_was_swept_leaves_only_the_announcement_to_do_and_moves_no_time() -> None:
     row = a_row(Status.FAILED, uncommitted=(1,), reason=Reason.OWNERSHIP_MISMATCH)
 
-    after = changed(row, swept(row))
+    after = changed(row, swept(row, NOON + LEASE))
 
-    assert (after.uncommitted, after.due_at, after.updated_at) == (None, None, row.updated_at)
+    assert (after.uncommitted, after.updated_at) == (None, row.updated_at)
+    assert after.due_at == after.announce_by == NOON + LEASE + ANNOUNCED_WITHIN
     assert (row.public_status, after.public_status) == ("processing", "failed")
+
+
+@pytest.mark.parametrize("announce_by", [None, NOON + LEASE])
+def test_what_was_swept_beside_an_ending_is_due_for_its_announcement_only_if_nobody_announced_it(
+    announce_by: datetime | None,
+) -> None:
+    row = a_row(Status.READY, uncommitted=(1,), announce_by=announce_by)
+
+    after = changed(row, swept(row, NOON))
+
+    assert (after.uncommitted, after.due_at, after.announce_by) == (None, announce_by, announce_by)
 
 
 def test_a_sweep_of_a_connection_at_work_leaves_it_due() -> None:
     row = a_row(Status.WAITING, uncommitted=(1,))
 
-    assert changed(row, swept(row)).due_at == NOON
+    assert changed(row, swept(row, NOON + LEASE)).due_at == NOON
 
 
-@pytest.mark.parametrize("since", [{"uncommitted": (1, 2)}, {"updated_at": NOON + SECOND}, {"attempt": 4}], ids=str)
+@pytest.mark.parametrize(
+    "since",
+    [{"uncommitted": (1, 2)}, {"updated_at": NOON + SECOND}, {"attempt": 4}, {"announce_by": NOON}],
+    ids=str,
+)
 def test_a_sweep_does_not_forget_what_came_meanwhile(since: dict[str, Any]) -> None:
     row = a_row(Status.FAILED, uncommitted=(1,))
 
-    assert not meets(replace(row, **since), swept(row).expects)
+    assert not meets(replace(row, **since), swept(row, NOON).expects)
+
+
+# --- announcing
+
+ENDED = [Status.READY, Status.ACTION_REQUIRED, Status.FAILED, Status.DELETED]
+
+
+@pytest.mark.parametrize("status", ENDED)
+def test_an_ending_is_due_until_it_was_announced_and_nothing_else_of_it_changes(status: Status) -> None:
+    row = a_row(status, due_at=NOON, announce_by=NOON, overdue_since=NOON)
+
+    after = changed(row, announced(settled(row), is_swept=True))
+
+    assert after == replace(row, due_at=None, announce_by=None, overdue_since=None)
+    assert not meets(after, announced(settled(row), is_swept=True).expects)
+
+
+def test_an_ending_that_was_announced_stays_due_while_there_is_something_to_sweep() -> None:
+    row = a_row(Status.READY, due_at=NOON, announce_by=NOON + LEASE, uncommitted=(1,))
+
+    after = changed(row, announced(settled(row), is_swept=False))
+
+    assert after == replace(row, announce_by=None)
+    assert not meets(row, announced(settled(row), is_swept=True).expects)
+
+
+@pytest.mark.parametrize("since", [{"generation": 2}, {"status": Status.RECEIVED}, {"announce_by": None}], ids=str)
+def test_what_was_announced_says_nothing_of_another_ending(since: dict[str, Any]) -> None:
+    row = a_row(Status.READY, due_at=NOON, announce_by=NOON)
+
+    assert not meets(replace(row, **since), announced(settled(row), is_swept=True).expects)
+
+
+def test_what_begins_anew_is_no_longer_due_for_the_ending_before() -> None:
+    row = a_row(Status.READY, due_at=NOON, announce_by=NOON)
+
+    again, erasing = changed(row, refetched(row, NOON, "ops")), changed(row, tombstoned(NOON, "T-1"))
+
+    assert (again.announce_by, erasing.announce_by) == (None, None)
+
+
+def settled(row: Connection) -> Settled:
+    return Settled(row.connection_id, row.generation, row.status)
 
 
 def test_a_restored_row_goes_on_above_what_may_have_been_given() -> None:
@@ -531,7 +594,8 @@ def test_an_erasure_goes_its_way() -> None:
     after = changed(claim, erased(claim, NOON + SECOND, NOON + 60 * LEASE))
 
     assert after.erasure == Erasure(NOON, "T-1", None, AtFlinks.DELETED, NOON, 2, 1, 0, NOON + SECOND, NOON + 7 * LEASE)
-    assert (after.status, after.due_at, after.expires_at) == (Status.DELETED, None, NOON + 60 * LEASE)
+    assert (after.status, after.expires_at) == (Status.DELETED, NOON + 60 * LEASE)
+    assert after.due_at == after.announce_by == NOON + SECOND + ANNOUNCED_WITHIN
     assert (after.sealed_login, after.owner, after.drop) == (None, None, None)
 
 
@@ -553,7 +617,7 @@ def test_everything_is_forgotten_but_what_is_named() -> None:
             "correlation_id",
         ),
         *("sealed_login", "sealed_request", "sessions", "refusals", "retries", "refetch_wanted"),
-        *("lease_until", "overdue_since", "drain_until", "started_at", "poll_until"),
+        *("lease_until", "overdue_since", "announce_by", "drain_until", "started_at", "poll_until"),
         *("asked", "put_open", "uncommitted", "generations_given"),
     }
     assert {each.value for each in every_field() - clears} == {
@@ -596,6 +660,7 @@ class AnyRow:
             lease_until=self.maybe(self.moment()),
             drain_until=self.maybe(self.moment()),
             due_at=self.maybe(self.moment()),
+            announce_by=self.maybe(self.moment()),
             started_at=self.maybe(self.moment()),
             retries=self._random.randint(0, 2),
             asked=self._random.random() < 0.5,
@@ -627,7 +692,8 @@ class AnyRow:
             lambda: retried(row, now, "id"),
             lambda: claimed(row.hint, now, later),
             lambda: taken_over(row.hint, now, later),
-            lambda: swept(row if row.uncommitted else replace(row, uncommitted=(3,))),
+            lambda: swept(row if row.uncommitted else replace(row, uncommitted=(3,)), now),
+            lambda: announced(settled(row), is_swept=flag),
             lambda: pending(row, now, later, sealed_request=self.maybe(b"new"), poll_until=self.maybe(later)),
             lambda: waiting(
                 row,
@@ -706,6 +772,7 @@ def test_every_transition_of_the_module_is_tried() -> None:
         *(
             "taken_over",
             "swept",
+            "announced",
             "reposted",
             "refetched",
             "retried",

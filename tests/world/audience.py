@@ -4,13 +4,8 @@ import json
 from collections import Counter
 from typing import Any
 
-import pytest
-
-from landing import wiring
-from tests.world.service import BUCKET, TABLE, Service, stream_mapping
+from tests.world.service import REFUSED, TABLE, Service, stream_mapping
 from tests.world.world import StreamDelivery
-
-BUS, REFUSED = "flinks-landing-test", "announcement-failures"
 
 
 class Audience:
@@ -45,13 +40,8 @@ class Audience:
         return [json.loads(message.body) for message in self._service.world.queues[REFUSED].messages]
 
 
-def audience_of(service: Service, monkeypatch: pytest.MonkeyPatch) -> Audience:
+def audience_of(service: Service) -> Audience:
     world = service.world
-    world.events.create_event_bus(Name=BUS)
-    monkeypatch.setenv("EVENT_BUS_NAME", BUS)
-    monkeypatch.setenv("DROP_BUCKET", BUCKET)
-    monkeypatch.setenv("ANNOUNCEMENT_FAILURES_URL", world.sqs.create_queue(QueueName=REFUSED)["QueueUrl"])
-    wiring.reset()
     handler = lambda event: service.call("publish_events", event)  # noqa: E731 - reads as what it is
     mapping = world.on_stream(TABLE, handler, **stream_mapping("PublishEventsFunction"))
     return Audience(service, mapping)

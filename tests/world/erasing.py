@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from landing.domain.connection import Connection
+from landing.domain.connection import TERMINAL, Connection
 from tests.world.objects import Bucket
 from tests.world.service import BUCKET, TABLE, Service, make_queue, recursive_loop
 from tests.world.world import QueueMapping
@@ -45,7 +45,7 @@ class Erasing:
         return [self.service.row(str(key[0])) for key in self.world.tables[TABLE].items]
 
     def unfinished(self) -> list[Connection]:
-        return [row for row in self.rows() if row.due_at is not None]
+        return [row for row in self.rows() if row.status not in TERMINAL and row.due_at is not None]
 
     def messages(self) -> list[dict[str, Any]]:
         """What lies in the erase queue."""

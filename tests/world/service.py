@@ -29,6 +29,7 @@ from tests.world.world import QueueMapping, Schedule, StreamDelivery, World
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+BUS, REFUSED = "flinks-landing-test", "announcement-failures"
 TABLE, BUCKET, QUEUE, STREAM_FAILURES = "connections", "drops", "fetch", "stream-failures"
 LAMBDA_SECONDS = 120
 
@@ -158,6 +159,13 @@ def running_service(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[S
     service.schedule = world.every(300, lambda event: service.call("resume_stalled", event))
     yield service
     wiring.reset()
+
+
+def is_looked_after(row: Connection) -> bool:
+    """Whoever has not ended is due for something; who has, for nothing but the announcement."""
+    if row.status not in TERMINAL:
+        return row.due_at is not None
+    return row.due_at == row.announce_by
 
 
 class BankClock(Clock):
@@ -291,6 +299,7 @@ def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     queue = make_queue(world, QUEUE, "FetchQueue")
     login_key = world.kms.create_key()["KeyMetadata"]["Arn"]
     index_key = world.kms.create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["Arn"]
+    world.events.create_event_bus(Name=BUS)
     settings = bank.settings
     for name, member, key in (
         ("secret-key", "secretKey", settings.secret_key),
@@ -306,6 +315,8 @@ def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
         "DROP_BUCKET": BUCKET,
         "FETCH_QUEUE_URL": queue,
         "ERASE_QUEUE_URL": queue.replace(QUEUE, "erase"),
+        "EVENT_BUS_NAME": BUS,
+        "ANNOUNCEMENT_FAILURES_URL": world.sqs.create_queue(QueueName=REFUSED)["QueueUrl"],
         "STREAM_FAILURES_URL": world.sqs.create_queue(QueueName=STREAM_FAILURES)["QueueUrl"],
         "FLINKS_API_URL": "http://127.0.0.1",
         "FLINKS_CUSTOMER_ID": settings.customer_id,

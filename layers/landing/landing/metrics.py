@@ -44,6 +44,7 @@ class Metric(StrEnum):
     CONNECTION_REFETCHED = "ConnectionRefetched"
     CONNECTION_RETRIED = "ConnectionRetried"
     CONNECTION_RESUMED = "ConnectionResumed"
+    ENDING_UNANNOUNCED = "EndingUnannounced"
     OLDEST_OVERDUE = "OldestOverdueSeconds"
 
 

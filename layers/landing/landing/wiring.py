@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from landing.verbs.fetch_accounts import Fetcher
     from landing.verbs.publish_events import Announcer
     from landing.verbs.refetch_connections import Refetcher
+    from landing.verbs.resume_stalled import Resumer
 
 clock = connection.utc_now
 
@@ -232,8 +233,12 @@ def refetcher() -> "Refetcher":
     return Refetcher(connection_table(), bus(), settings.AnnounceSettings.from_environment().drop_bucket, clock)
 
 
-def resume_at_most() -> int:
-    return settings.ResumeSettings.from_environment().resume_at_most
+@cache
+def resumer() -> "Resumer":
+    from landing.verbs.resume_stalled import Resumer
+
+    at_most = settings.ResumeSettings.from_environment().resume_at_most
+    return Resumer(connection_table(), fetch_queue(), erase_queue(), announcer(), clock, at_most)
 
 
 @cache
@@ -275,7 +280,7 @@ def reset() -> None:
     """Forget every collaborator, as a new execution environment would."""
     aws = (connection_table, session_count, _kms, login_seal, index_key, owner_tag, drop_store)
     queues = (fetch_queue, erase_queue, stream_failures, refused_announcements)
-    verbs = (fetcher, eraser, announcer, refetcher)
+    verbs = (fetcher, eraser, announcer, refetcher, resumer)
     for collaborator in (*aws, *queues, token_mint, flinks, connect_page, bus, *verbs):
         collaborator.cache_clear()
     aws_clients.reset()

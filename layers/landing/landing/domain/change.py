@@ -36,6 +36,7 @@ class Field(StrEnum):
     DRAIN_UNTIL = "drain_until"
     DUE_AT = "due_at"
     OVERDUE_SINCE = "overdue_since"
+    ANNOUNCE_BY = "announce_by"
     STARTED_AT = "started_at"
     RETRIES = "retries"
     SESSIONS = "sessions"

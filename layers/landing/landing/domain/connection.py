@@ -151,6 +151,8 @@ class Connection:
     due_at: datetime | None = None
     overdue_since: datetime | None = None
     """Since when it has been due without anybody taking it; `resume_stalled` writes it, whoever takes it clears it."""
+    announce_by: datetime | None = None
+    """Of an ending that can be announced and was not: when the schedule announces it, if the stream did not."""
     started_at: datetime | None = None
     retries: int = 0
     sessions: int = 0

@@ -17,7 +17,7 @@ from landing.domain.change import (
 )
 from landing.domain.connection import Action, AtFlinks, Connection, Erasure, Hint, Status
 from landing.domain.reasons import Reason
-from landing.domain.transitions import as_in
+from landing.domain.transitions import ANNOUNCED_WITHIN, as_in
 
 KEPT = frozenset(
     {
@@ -51,7 +51,14 @@ def tombstoned(now: datetime, ticket: str | None) -> Transition:
         Field.DUE_AT: now,
         Field.ERASURE: Erasure(requested_at=now, ticket=ticket),
     }
-    clears = {Field.REASON, Field.STARTED_AT, Field.POLL_UNTIL, Field.REFETCH_WANTED, Field.OVERDUE_SINCE}
+    clears = {
+        Field.REASON,
+        Field.STARTED_AT,
+        Field.POLL_UNTIL,
+        Field.REFETCH_WANTED,
+        Field.OVERDUE_SINCE,
+        Field.ANNOUNCE_BY,
+    }
     return Transition(AllOf((Present(Field.CONNECTION_ID), Absent(Field.ERASURE))), sets, clears)
 
 
@@ -104,8 +111,14 @@ def forgotten(claim: Connection, now: datetime, backups_until: datetime) -> Tran
 
 def erased(claim: Connection, now: datetime, expires_at: datetime) -> Transition:
     """Everything is gone and the receipt is written."""
-    sets = {Field.UPDATED_AT: now, Field.STATUS: Status.DELETED, Field.EXPIRES_AT: expires_at.replace(microsecond=0)}
-    return Transition(_fenced_erasing(claim), sets, {Field.REASON, Field.DUE_AT, Field.ERASURE_LEASE_UNTIL})
+    sets = {
+        Field.UPDATED_AT: now,
+        Field.STATUS: Status.DELETED,
+        Field.EXPIRES_AT: expires_at.replace(microsecond=0),
+        Field.ANNOUNCE_BY: now + ANNOUNCED_WITHIN,
+        Field.DUE_AT: now + ANNOUNCED_WITHIN,
+    }
+    return Transition(_fenced_erasing(claim), sets, {Field.REASON, Field.ERASURE_LEASE_UNTIL})
 
 
 def _fenced_erasing(claim: Connection) -> Expectation:

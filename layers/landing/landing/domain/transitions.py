@@ -8,7 +8,7 @@ A *claim* is a row as a worker took it; its writes hold only while the row is st
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -23,6 +23,7 @@ from landing.domain.change import (
     Field,
     NotAfter,
     OneOf,
+    Present,
     Transition,
 )
 from landing.domain.connection import (
@@ -35,6 +36,7 @@ from landing.domain.connection import (
     Drop,
     Hint,
     Language,
+    Settled,
     Status,
 )
 from landing.domain.reasons import Reason
@@ -44,6 +46,10 @@ AT_WORK = frozenset({Status.RECEIVED, Status.FETCHING, Status.PENDING, Status.WA
 
 REPEATABLE = TERMINAL - ERASED
 """Where a connection can be when ops ask for its next generation: it has come to an end, and was not erased."""
+
+ANNOUNCED_WITHIN = timedelta(minutes=10)
+"""An ending is due for its announcement, like everything else that must happen: the schedule finds what the stream did
+not bring."""
 
 _WORK = frozenset(
     {
@@ -69,6 +75,7 @@ _LEFT_BEHIND = frozenset(
         Field.ASKED,
         Field.PUT_OPEN,
         Field.OVERDUE_SINCE,
+        Field.ANNOUNCE_BY,
         Field.REFUSALS,
     }
 )
@@ -226,7 +233,7 @@ def ready(claim: Connection, now: datetime, drop: Drop) -> Transition:
         Field.ACTION: Action.NONE,
         Field.DROP: drop,
         **_learned(claim),
-        **_to_be_swept(claim, now, claim.uncommitted),
+        **_due_when_over(claim, now, claim.uncommitted, is_announced=True),
     }
     clears = (_WORK | {Field.REASON}) - sets.keys()
     return Transition(_fenced(claim, Absent(Field.REFETCH_WANTED)), sets, clears)
@@ -236,7 +243,7 @@ def gave_up(
     claim: Connection, now: datetime, status: Status, *, reason: Reason, action: Action, put: Put
 ) -> Transition:
     """End this generation as `action_required` or `failed`, unless a POST has asked for other accounts meanwhile."""
-    drain = _drain(claim, put)
+    drain, uncommitted = _drain(claim, put), _uncommitted(claim, put)
     sets = {
         Field.UPDATED_AT: now,
         Field.STATUS: status,
@@ -244,7 +251,7 @@ def gave_up(
         Field.ACTION: action,
         **_learned(claim),
         **drain,
-        **_to_be_swept(claim, now, _uncommitted(claim, put), drain.get(Field.DRAIN_UNTIL)),
+        **_due_when_over(claim, now, uncommitted, drain.get(Field.DRAIN_UNTIL), is_announced=not uncommitted),
     }
     return Transition(_fenced(claim, Absent(Field.REFETCH_WANTED)), sets, _WORK - sets.keys())
 
@@ -255,10 +262,24 @@ def next_generation(claim: Connection, now: datetime, *, put: Put) -> Transition
     return Transition(_fenced(claim), sets, _LEFT_BEHIND)
 
 
-def swept(row: Connection) -> Transition:
+def swept(row: Connection, now: datetime) -> Transition:
     """What lay under the keys of `uncommitted` is gone. When it came to be as it is stays as it was."""
-    clears = {Field.UNCOMMITTED, Field.OVERDUE_SINCE} | ({Field.DUE_AT} if row.status in TERMINAL else set())
-    return Transition(AllOf((_unchanged(row), Equals(Field.UNCOMMITTED, row.uncommitted))), {}, clears)
+    announce_by = Equals(Field.ANNOUNCE_BY, row.announce_by) if row.announce_by else Absent(Field.ANNOUNCE_BY)
+    expects = AllOf((_unchanged(row), Equals(Field.UNCOMMITTED, row.uncommitted), announce_by))
+    sets: dict[Field, Any] = {}
+    if row.holds_what_nobody_committed:  # only now may somebody be told how it ended
+        sets = {Field.ANNOUNCE_BY: now + ANNOUNCED_WITHIN, Field.DUE_AT: now + ANNOUNCED_WITHIN}
+    elif row.status in TERMINAL:
+        sets = {Field.DUE_AT: row.announce_by}
+    return Transition(expects, sets, {Field.UNCOMMITTED, Field.OVERDUE_SINCE})
+
+
+def announced(settled: Settled, *, is_swept: bool) -> Transition:
+    """How it ended was announced, or put aside for ops; it is due no more, unless there is something to sweep."""
+    is_still_so = (Equals(Field.STATUS, settled.status), Equals(Field.GENERATION, settled.generation))
+    sweeping = Absent(Field.UNCOMMITTED) if is_swept else Present(Field.UNCOMMITTED)
+    clears = {Field.ANNOUNCE_BY} | ({Field.DUE_AT, Field.OVERDUE_SINCE} if is_swept else set())
+    return Transition(AllOf((*is_still_so, sweeping, Present(Field.ANNOUNCE_BY))), {}, clears)
 
 
 def put_off(hint: Hint, due_at: datetime, seen_before: datetime, *, overdue_since: datetime) -> Transition:
@@ -298,15 +319,21 @@ def _drain(claim: Connection, put: Put) -> dict[Field, Any]:
     return _if_given({Field.DRAIN_UNTIL: claim.lease_until if put is Put.UNANSWERED else None})
 
 
-def _to_be_swept(
-    claim: Connection, now: datetime, uncommitted: tuple[int, ...] | None, drain_until: datetime | None = None
+def _due_when_over(
+    claim: Connection,
+    now: datetime,
+    uncommitted: tuple[int, ...] | None,
+    drain_until: datetime | None = None,
+    *,
+    is_announced: bool,
 ) -> dict[Field, Any]:
-    """Have somebody look when nothing can land any more, if there may be something to sweep."""
+    """Have somebody look when it should have been announced, and when what may be there can be swept."""
+    announce_by = {Field.ANNOUNCE_BY: now + ANNOUNCED_WITHIN} if is_announced else {}
     if not uncommitted:
-        return {}
+        return {Field.DUE_AT: now + ANNOUNCED_WITHIN, **announce_by}
     drain_until = drain_until or claim.drain_until
-    at = max(now, drain_until + PUTS_SETTLE) if drain_until else now
-    return {Field.UNCOMMITTED: uncommitted, Field.DUE_AT: at}
+    sweep_at = max(now, drain_until + PUTS_SETTLE) if drain_until else now
+    return {Field.UNCOMMITTED: uncommitted, Field.DUE_AT: min([sweep_at, *announce_by.values()]), **announce_by}
 
 
 def _learned(claim: Connection) -> dict[Field, Any]:

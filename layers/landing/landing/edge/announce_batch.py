@@ -13,6 +13,7 @@ from landing.verbs.publish_events import AnnounceOutcome, Announcer, Fate
 _COUNTED = {
     Fate.ANNOUNCED: Metric.EVENT_ANNOUNCED,
     Fate.SUPERSEDED: Metric.EVENT_SUPERSEDED,
+    Fate.ALREADY: Metric.EVENT_SUPERSEDED,
     Fate.REFUSED: Metric.EVENT_REFUSED,
     Fate.NOT_NOW: Metric.EVENT_DELAYED,
 }
@@ -23,14 +24,14 @@ def answer(records: list[Record], announcer: Announcer, aside: PutAside, *, logg
     settled, failed = read(records, lambda record: settled_of(record["dynamodb"]["NewImage"]), logger, aside)
     outcomes = announcer.announce(settled.values())
     for each, outcome in outcomes.items():
-        _report(each, outcome, logger)
+        report(each, outcome, logger)
     metrics.count(_COUNTED[outcome.fate] for outcome in outcomes.values())
     failed += [id_ for id_, each in settled.items() if outcomes[each].fate is Fate.NOT_NOW]
     return failures(failed)
 
 
-def _report(settled: Settled, outcome: AnnounceOutcome, logger: Logger) -> None:
-    log = logger.info if outcome.fate in (Fate.ANNOUNCED, Fate.SUPERSEDED) else logger.error
+def report(settled: Settled, outcome: AnnounceOutcome, logger: Logger) -> None:
+    log = logger.info if outcome.fate in (Fate.ANNOUNCED, Fate.SUPERSEDED, Fate.ALREADY) else logger.error
     log(
         "announcement ended",
         fate=outcome.fate,

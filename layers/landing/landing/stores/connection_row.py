@@ -66,6 +66,7 @@ class Due:
     status: Status
     at: datetime
     overdue_since: datetime
+    announce_by: datetime | None = None
 
 
 # --- rows
@@ -113,8 +114,15 @@ def hint_of(item: Item) -> Hint:
 def due_of(item: Item) -> Due:
     """An entry of the index `by-due`. Raises UnreadableRow."""
     try:
-        at, since = item["dueAt"], item.get("overdueSince", item["dueAt"])
-        return Due(hint_of(item), Status(item["status"]["S"]), _instant(at["S"]), _instant(since["S"]))
+        at, announce_by = item["dueAt"], item.get("announceBy")
+        since = item.get("overdueSince", at)
+        return Due(
+            hint_of(item),
+            Status(item["status"]["S"]),
+            _instant(at["S"]),
+            _instant(since["S"]),
+            _instant(announce_by["S"]) if announce_by else None,
+        )
     except _UNREADABLE:
         raise UnreadableRow(id_in(item)) from None
 

@@ -203,7 +203,7 @@ class Eraser:
             self.queue.wake(row.hint, self.limits.backoff.last)
             return EraseOutcome(row.connection_id, EraseEnding.EARLY, Reason.SWEEP_UNFINISHED)
         try:
-            self.table.apply(row.connection_id, swept(row))
+            self.table.apply(row.connection_id, swept(row, self.clock()))
         except RowChanged:  # whoever changed it knows that there is something to sweep, and has it swept
             return EraseOutcome(row.connection_id, EraseEnding.STALE)
         return EraseOutcome(row.connection_id, EraseEnding.SWEPT)

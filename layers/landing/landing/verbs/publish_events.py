@@ -1,14 +1,17 @@
-"""Announces how connections ended: what the stream said was committed, if the table confirms it."""
+"""Announces how connections ended, if the table confirms what the stream or the schedule said."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
 from landing.domain.announcements import Announcement, announcement_of
-from landing.domain.connection import Settled
+from landing.domain.connection import Connection, Settled
+from landing.domain.transitions import announced
 from landing.error_names import NOT_SERVED, name_of
 from landing.stores.bus import PERMANENT, Bus
-from landing.stores.connection_table import ConnectionTable
+from landing.stores.connection_row import UnreadableRow
+from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.queues import PutAside
 
 
@@ -18,6 +21,8 @@ class Fate(StrEnum):
     ANNOUNCED = "announced"
     SUPERSEDED = "superseded"
     """It is no longer so: what came after it will be announced, and nothing of a deleted connection but that."""
+    ALREADY = "already"
+    """It was announced before; or there is something to sweep first."""
     REFUSED = "refused"
     """EventBridge will never take it; it lies in the queue for ops."""
     NOT_NOW = "not_now"
@@ -35,7 +40,10 @@ class AnnounceOutcome:
 
 @dataclass(frozen=True)
 class Announcer:
-    """The stream is the outbox: what it says was committed, and is announced if the table still says so."""
+    """An ending is announced if the table still says so, and that it is due for it; then it is due no more.
+
+    The stream brings endings at once. What it did not bring, `resume_stalled` finds in the index `by-due`.
+    """
 
     table: ConnectionTable
     bus: Bus
@@ -52,33 +60,47 @@ class Announcer:
         due: dict[Settled, Announcement] = {}
         for each in dict.fromkeys(settled):
             try:
-                announcement = self._confirmed(each)
+                row = self._confirmed(each)
+                announcement = announcement_of(row, self.bucket) if row is not None and row.announce_by else None
             except NOT_SERVED as error:
                 outcomes[each] = AnnounceOutcome(Fate.NOT_NOW, name_of(error))
             except Exception as error:  # noqa: BLE001 - a row that this release cannot read or put into words
                 outcomes[each] = self._give_up(each, type(error).__name__)
             else:
-                outcomes[each] = AnnounceOutcome(Fate.SUPERSEDED)
+                outcomes[each] = AnnounceOutcome(Fate.SUPERSEDED if row is None else Fate.ALREADY)
                 if announcement is not None:
                     due[each] = announcement
         for (each, announcement), code in zip(due.items(), self.bus.put(due.values()), strict=True):
             outcomes[each] = self._outcome(each, announcement, code)
         return outcomes
 
-    def _confirmed(self, settled: Settled) -> Announcement | None:
+    def _confirmed(self, settled: Settled) -> Connection | None:
+        """The row, if it still is as the stream said."""
         row = self.table.get(settled.connection_id)
         if row is None or (row.generation, row.status) != (settled.generation, settled.status):
             return None
-        return announcement_of(row, self.bucket)
+        return row
 
     def _outcome(self, settled: Settled, announcement: Announcement, code: str | None) -> AnnounceOutcome:
-        if code is None:
-            return AnnounceOutcome(Fate.ANNOUNCED, correlation_id=announcement.correlation_id)
-        return self._give_up(settled, code) if code in PERMANENT else AnnounceOutcome(Fate.NOT_NOW, code)
+        if code in PERMANENT:
+            return self._give_up(settled, code)
+        if code is not None:
+            return AnnounceOutcome(Fate.NOT_NOW, code)
+        self._settle(settled)
+        return AnnounceOutcome(Fate.ANNOUNCED, correlation_id=announcement.correlation_id)
 
     def _give_up(self, settled: Settled, code: str) -> AnnounceOutcome:
         try:
             self.refused.keep(settled.connection_id, code, generation=settled.generation, status=settled.status)
         except NOT_SERVED as error:
             return AnnounceOutcome(Fate.NOT_NOW, name_of(error))
+        self._settle(settled)
         return AnnounceOutcome(Fate.REFUSED, code)
+
+    def _settle(self, settled: Settled) -> None:
+        """It is due for this no more. Where that cannot be written, it is announced once more, by the same id."""
+        with suppress(*NOT_SERVED):
+            for is_swept in (True, False):
+                with suppress(RowChanged, UnreadableRow):
+                    self.table.apply(settled.connection_id, announced(settled, is_swept=is_swept))
+                    return
