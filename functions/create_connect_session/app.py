@@ -5,7 +5,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from landing import metrics, wiring
 from landing.edge import web
-from landing.edge.inputs import WantedSession
+from landing.edge.bodies import WantedSession
 from landing.edge.invocation import invoked
 from landing.metrics import Metric
 from landing.stores.session_count import TooManySessions

@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from landing import metrics, wiring
 from landing.domain.connection import DaysOfTransactions, Language
 from landing.edge import web
-from landing.edge.inputs import PostedLogin
+from landing.edge.bodies import PostedLogin
 from landing.edge.invocation import invoked
 from landing.metrics import Metric
 from landing.verbs.receive_login import NewLogin, receive

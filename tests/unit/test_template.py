@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from graphlib import TopologicalSorter
 from typing import Any
 
+import msgspec
 import pytest
 from cfnlint.api import lint  # type: ignore[import-untyped]  # ships no types
 
@@ -971,8 +972,8 @@ def settings_read_by(folder: str) -> set[type[settings.Settings]]:
 
 @pytest.mark.parametrize("folder", FUNCTIONS)
 def test_a_function_is_told_all_that_it_reads_and_nothing_else(template: Json, folder: str) -> None:
-    read = {name.upper(): field for c in settings_read_by(folder) for name, field in c.model_fields.items()}
-    required = {name for name, field in read.items() if field.is_required()}
+    read = {field.encode_name: field for c in settings_read_by(folder) for field in msgspec.structs.fields(c)}
+    required = {name for name, field in read.items() if field.required}
 
     told = {name for name in environment(template, folder) if not name.startswith("POWERTOOLS_")}
 

@@ -3,8 +3,8 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from boto3.session import Session
 from botocore.httpsession import URLLib3Session
+from botocore.session import Session, get_session
 
 from landing import trust_store
 
@@ -15,8 +15,8 @@ SERVICES = ("dynamodb", "events", "kms", "s3", "secretsmanager", "sqs")
 
 
 def client(service: str, config: "Config") -> Any:
-    """As `boto3.client`."""
-    made = _session().client(service, config=config)  # type: ignore[call-overload]  # wants a literal
+    """As `boto3.client`, which is the same call behind an import of resources and transfers that nobody here uses."""
+    made: Any = _session().create_client(service, config=config)
     http: Any = made._endpoint.http_session  # noqa: SLF001 - botocore lets nobody choose it
     http.__class__ = _OneTrustStore
     http.trust_at_once()
@@ -42,9 +42,9 @@ class _OneTrustStore(URLLib3Session):
 
 @cache
 def _session() -> Session:
-    session = Session()
+    session = get_session()
     # botocore lists the folders of all 400 services to learn that those few exist.
-    loader: Any = session._session.get_component("data_loader")  # noqa: SLF001
+    loader: Any = session.get_component("data_loader")
     loader.list_available_services = lambda type_name: SERVICES  # noqa: ARG005 - botocore's name for it
     return session
 

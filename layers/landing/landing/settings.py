@@ -4,59 +4,63 @@ import os
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+import msgspec
 
 from landing.domain.connection import DaysOfTransactions
 from landing.error_names import Defect
 
-type Text = Annotated[str, StringConstraints(min_length=1)]
+type Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class WrongSettings(Defect):
     """Names the variables that are missing or wrong, and shows no value."""
 
 
-class Settings(BaseModel):
+class Settings(msgspec.Struct, frozen=True, rename=str.upper):
     """Fields are environment variables in lower case. What has a default may be left out; nothing else may."""
-
-    model_config = ConfigDict(frozen=True, alias_generator=str.upper, hide_input_in_errors=True, defer_build=True)
 
     @classmethod
     def from_environment(cls) -> Self:
         """Raises WrongSettings."""
-        try:
-            return cls.model_validate(os.environ)
-        except ValidationError as error:
-            wrong = ", ".join(sorted({str(each["loc"][0]) for each in error.errors(include_input=False)}))
-        raise WrongSettings(wrong)
+        values, wrong = {}, []
+        for each in msgspec.structs.fields(cls):
+            try:
+                values[each.name] = msgspec.convert(os.environ[each.encode_name], each.type, strict=False)
+            except KeyError:
+                wrong += [each.encode_name] * each.required
+            except msgspec.ValidationError:
+                wrong.append(each.encode_name)
+        if wrong:
+            raise WrongSettings(", ".join(sorted(wrong)))
+        return cls(**values)
 
 
-class TableSettings(Settings):
+class TableSettings(Settings, frozen=True):
     connections_table: Text
 
 
-class LoginKeySettings(Settings):
+class LoginKeySettings(Settings, frozen=True):
     login_key_arn: Text
 
 
-class IndexKeySettings(Settings):
+class IndexKeySettings(Settings, frozen=True):
     index_key_arn: Text
 
 
-class DropSettings(Settings):
+class DropSettings(Settings, frozen=True):
     drop_bucket: Text
     data_key_arn: Text
 
 
-class FetchQueueSettings(Settings):
+class FetchQueueSettings(Settings, frozen=True):
     fetch_queue_url: Text
 
 
-class EraseQueueSettings(Settings):
+class EraseQueueSettings(Settings, frozen=True):
     erase_queue_url: Text
 
 
-class MintSettings(Settings):
+class MintSettings(Settings, frozen=True):
     """For who only mints authorize tokens."""
 
     flinks_api_url: Text
@@ -64,17 +68,17 @@ class MintSettings(Settings):
     flinks_secret_key_arn: Text
 
 
-class FlinksSettings(MintSettings):
+class FlinksSettings(MintSettings, frozen=True):
     flinks_api_key_arn: Text
 
 
-class HistorySettings(Settings):
+class HistorySettings(Settings, frozen=True):
     """How much history is collected and asked for, where nobody chose."""
 
     days_of_transactions: DaysOfTransactions = DaysOfTransactions.DAYS_90
 
 
-class ConnectSettings(HistorySettings):
+class ConnectSettings(HistorySettings, frozen=True, kw_only=True):
     """`connect_redirect_url`: the landing page, where Connect shall go there. `flinks_demo`: show Flinks Capital."""
 
     flinks_connect_url: Text
@@ -82,14 +86,14 @@ class ConnectSettings(HistorySettings):
     connect_redirect_url: str = ""
 
 
-class SessionSettings(Settings):
+class SessionSettings(Settings, frozen=True):
     """`sessions_per_hour`: how many Connect sessions one owner may ask for."""
 
     sessions_table: Text
     sessions_per_hour: int = 20
 
 
-class FetchSettings(Settings):
+class FetchSettings(Settings, frozen=True):
     """Times in seconds; `fetch_threads` is how many connections one invocation works on at once."""
 
     poll_seconds: int = 10
@@ -106,36 +110,36 @@ class FetchSettings(Settings):
         return timedelta(seconds=self.poll_seconds)
 
 
-class AnnounceSettings(Settings):
+class AnnounceSettings(Settings, frozen=True):
     """Announcements name the bucket."""
 
     event_bus_name: Text
     drop_bucket: Text
 
 
-class StreamFailuresSettings(Settings):
+class StreamFailuresSettings(Settings, frozen=True):
     """For who fetches what the stream says: the queue of records that nobody can read."""
 
     stream_failures_url: Text
 
 
-class RefusedAnnouncementsSettings(Settings):
+class RefusedAnnouncementsSettings(Settings, frozen=True):
     """For who listens to the stream: the queue of what no bus will take."""
 
     announcement_failures_url: Text
 
 
-class ResumeSettings(Settings):
+class ResumeSettings(Settings, frozen=True):
     """How many connections one run of `resume_stalled` may wake."""
 
     resume_at_most: int = 1000
 
 
-class EraseSettings(Settings):
+class EraseSettings(Settings, frozen=True):
     """`pitr_days`: how far back the table can be restored. `erase_threads`: connections at once in one invocation."""
 
-    lease_seconds: int = 330
     pitr_days: int
+    lease_seconds: int = 330
     erase_threads: int = 8
 
     @property

@@ -12,7 +12,8 @@ from landing import metrics
 from landing.deadlines import TimeLeft
 from landing.domain.connection import timestamp
 from landing.domain.reasons import Reason
-from landing.edge.inputs import Body, ConnectionId, Guid, NotAsDescribed, Owner, parsed
+from landing.edge.inputs import NotAsDescribed
+from landing.edge.orders import ConnectionId, Guid, OrderBody, Owner, parsed
 from landing.error_names import NOT_SERVED, name_of, place_of
 from landing.metrics import Metric
 from landing.verbs.delete_connection import EraseEnding, EraseOutcome, Eraser, erase_all
@@ -26,7 +27,7 @@ ACCEPTED = {
 }
 
 
-class Order(Body):
+class Order(OrderBody):
     """What ops asks for."""
 
     connection_id: OneOrMore[ConnectionId] | None = None
@@ -54,7 +55,7 @@ class Done:
 def answer(given: Any, eraser: Eraser, time_left: TimeLeft, *, threads: int, logger: Logger) -> dict[str, Any]:
     """Do what was ordered, if it can be read, and say what became of it."""
     try:
-        order = parsed(given, Order, as_="order")
+        order = parsed(given, Order)
     except NotAsDescribed as refusal:
         logger.warning("order refused", detail=refusal.detail)
         return {"outcome": "refused", "detail": refusal.detail, "accepted": ACCEPTED}

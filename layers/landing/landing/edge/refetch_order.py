@@ -11,7 +11,8 @@ from landing import metrics
 from landing.deadlines import TimeLeft
 from landing.domain.connection import TERMINAL, Status
 from landing.domain.transitions import AT_WORK
-from landing.edge.inputs import Body, ConnectionId, NotAsDescribed, parsed
+from landing.edge.inputs import NotAsDescribed
+from landing.edge.orders import ConnectionId, OrderBody, parsed
 from landing.metrics import Metric
 from landing.stores.connection_table import Criteria
 from landing.verbs.refetch_connections import Order, RefetchEnding, Refetcher, Run, Verb
@@ -40,7 +41,7 @@ def _instant(value: Any) -> datetime:
 type Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
-class Chosen(Body):
+class Chosen(OrderBody):
     """Which connections are meant."""
 
     ids: Annotated[list[ConnectionId], Field(min_length=1, max_length=100)] | None = None
@@ -57,7 +58,7 @@ class Chosen(Body):
         return self
 
 
-class Asked(Body):
+class Asked(OrderBody):
     """What ops sent."""
 
     refetch: Chosen | None = None
@@ -79,7 +80,7 @@ def answer(
 ) -> dict[str, Any]:
     """Do what was ordered, if it can be read, and say what became of it."""
     try:
-        asked = parsed(given, Asked, as_="order")
+        asked = parsed(given, Asked)
     except NotAsDescribed as refusal:
         logger.warning("order refused", detail=refusal.detail)
         return {"outcome": "refused", "detail": refusal.detail, "accepted": ACCEPTED}

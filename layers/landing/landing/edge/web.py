@@ -19,7 +19,8 @@ from aws_lambda_powertools import Logger
 
 from landing import metrics, strict_json
 from landing.domain.connection import ERASED, Action, Connection, timestamp
-from landing.edge.inputs import LONGEST_OWNER, Body, NotAsDescribed, is_connection_id, is_owner, parsed
+from landing.edge.bodies import Body, parsed
+from landing.edge.inputs import LONGEST_OWNER, NotAsDescribed, is_connection_id, is_owner
 from landing.edge.sentences import sentence_for
 from landing.error_names import NOT_SERVED, name_of
 from landing.metrics import Metric
@@ -121,7 +122,7 @@ def body[M: Body](event: Event, model: type[M]) -> M:
     if not _is_json(event["headers"].get("content-type", "")):
         raise Problem(ProblemType.NOT_JSON, "Send the header `Content-Type: application/json`.")
     try:
-        return parsed(_parse(_raw_body(event)), model, as_="body")
+        return parsed(_parse(_raw_body(event)), model)
     except NotAsDescribed as refusal:
         raise Problem(ProblemType.INVALID_BODY, refusal.detail) from None
 

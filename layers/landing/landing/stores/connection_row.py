@@ -6,14 +6,10 @@ compare as the times they are, but for the TTL, which DynamoDB wants in seconds.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from enum import StrEnum
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
-
-from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 
 from landing.domain.change import (
     Absent,
@@ -41,9 +37,6 @@ type Item = Mapping[str, Attribute]
 
 DUE_SHARD = "dueShard"
 """The partition in the index `by-due`; it comes and goes with `dueAt`."""
-
-_serialized: Any = TypeSerializer().serialize
-_plain: Any = TypeDeserializer().deserialize
 
 
 class UnreadableRow(Defect):
@@ -74,8 +67,7 @@ class Due:
 
 def to_item(connection: Connection) -> dict[str, Attribute]:
     """A row as DynamoDB keeps it."""
-    kept = {each.name: getattr(connection, each.name) for each in fields(connection)}
-    item = {name_of(field): attribute(value, field) for field, value in kept.items() if _is_something(value)}
+    item = _members(connection)
     if connection.due_at is not None:
         item[DUE_SHARD] = attribute(due_shard(connection.connection_id))
     return item
@@ -87,9 +79,7 @@ def from_item(item: Item) -> Connection:
     Raises UnreadableRow when a member is missing, or is not of its type: nothing is guessed or converted.
     """
     try:
-        connection: Connection = _decoded(
-            Connection, {name: _plain(value) for name, value in item.items() if name in _KNOWN}
-        )
+        connection: Connection = _built(Connection, item)
     except _UNREADABLE:
         raise UnreadableRow(id_in(item)) from None
     return connection
@@ -154,57 +144,53 @@ def name_of(field: str) -> str:
 
 def attribute(value: Any, field: str | None = None) -> Attribute:
     """A value as DynamoDB writes it. Raises TypeError for what no row may hold."""
-    written: Attribute = _serialized(int(value.timestamp()) if field == Field.EXPIRES_AT else _encoded(value))
-    return written
-
-
-def _encoded(value: Any) -> Any:
     match value:
-        case StrEnum():
-            return value.value
+        case datetime() if field == Field.EXPIRES_AT:
+            return {"N": str(int(value.timestamp()))}
         case datetime():
-            return timestamp(value)
+            return {"S": timestamp(value)}
+        case str():
+            return {"S": str(value)}
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(int(value))}
+        case bytes():
+            return {"B": value}
         case tuple():
-            return [_encoded(member) for member in value]
+            return {"L": [attribute(member) for member in value]}
         case _ if is_dataclass(value):
-            members = {each.name: getattr(value, each.name) for each in fields(value)}
-            return {name_of(name): _encoded(member) for name, member in members.items() if _is_something(member)}
-        case bool() | int() | str() | bytes():
-            return value
+            return {"M": _members(value)}
     raise TypeError(f"no DynamoDB attribute for a {type(value).__name__}")
+
+
+def _members(of: Any) -> dict[str, Attribute]:
+    """The attributes of a dataclass: one for each field that is something."""
+    kept = {name: getattr(of, name) for name in _TYPES[type(of)]}
+    return {name_of(name): attribute(value, name) for name, value in kept.items() if _is_something(value)}
 
 
 def _is_something(value: Any) -> bool:
     return value is not None and value is not False
 
 
-def _decoded(kind: Any, plain: Any) -> Any:
-    """What `_encoded` made of a value of this type."""
+def _built(kind: Any, item: Item) -> Any:
+    """What `_members` made of a dataclass of this type."""
+    known = [(field, name_of(field), of) for field, of in _TYPES[kind].items()]
+    return kind(**{field: _decoded(of, item[name]) for field, name, of in known if name in item})
+
+
+def _decoded(kind: Any, given: Attribute) -> Any:
+    """What `attribute` made of a value of this type. An attribute of another type has no member of its name."""
     if kind in _TYPES:
-        _expect(plain, dict)
-        known = [(each.name, name_of(each.name)) for each in fields(kind)]
-        return kind(**{field: _decoded(_TYPES[kind][field], plain[name]) for field, name in known if name in plain})
+        return _built(kind, given["M"])
     if kind is datetime:
-        return _instant(plain) if isinstance(plain, str) else datetime.fromtimestamp(_whole(plain), UTC)
-    if kind is bytes:
-        return bytes(_expect(plain, Binary).value)  # type: ignore[attr-defined]  # not in the stubs
+        return _instant(given["S"]) if "S" in given else datetime.fromtimestamp(int(given["N"]), UTC)
+    if kind in (bool, bytes):
+        return given["BOOL" if kind is bool else "B"]
     if get_origin(kind) is tuple:
-        return tuple(_decoded(get_args(kind)[0], member) for member in _expect(plain, list))
-    if issubclass(kind, int) and kind is not bool:
-        return kind(_whole(plain))
-    return kind(_expect(plain, bool if kind is bool else str))
-
-
-def _expect[T](plain: Any, kind: type[T]) -> T:
-    if not isinstance(plain, kind):
-        raise TypeError(f"no {kind.__name__}")
-    return plain
-
-
-def _whole(plain: Any) -> int:
-    if _expect(plain, Decimal) % 1:
-        raise ValueError("no whole number")
-    return int(plain)
+        return tuple(_decoded(get_args(kind)[0], member) for member in given["L"])
+    return kind(int(given["N"]) if issubclass(kind, int) else given["S"])
 
 
 def _instant(plain: str) -> datetime:
@@ -226,7 +212,6 @@ def _types_of(kind: Any, into: dict[Any, dict[str, Any]]) -> dict[Any, dict[str,
 
 
 _TYPES = _types_of(Connection, {})
-_KNOWN = {name_of(each.name) for each in fields(Connection)}
 
 
 # --- expressions

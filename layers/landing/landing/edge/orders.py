@@ -1,0 +1,71 @@
+"""What an order of ops looks like: strict JSON members, read with pydantic; what is wrong is never quoted."""
+
+from typing import Annotated, Any, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+
+from landing.domain.connection import CONNECTION_ID
+from landing.edge.inputs import LONGEST_OWNER, NotAsDescribed, canonical_guid, is_owner
+
+
+def _owner(value: str) -> str:
+    if not is_owner(value):
+        raise ValueError(f"must be a text of 1 to {LONGEST_OWNER} characters")
+    return value
+
+
+type Guid = Annotated[str, AfterValidator(canonical_guid)]
+type ConnectionId = Annotated[str, StringConstraints(pattern=f"^{CONNECTION_ID}$")]
+type Owner = Annotated[str, AfterValidator(_owner)]
+
+
+class OrderBody(BaseModel):
+    """camelCase outside; nothing unknown, nothing converted, nothing quoted in an error."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, extra="forbid", strict=True, frozen=True, hide_input_in_errors=True
+    )
+
+
+def parsed[M: OrderBody](given: Any, model: type[M]) -> M:
+    """`given` as `model`. Raises NotAsDescribed."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        detail = _detail(error, model)
+    raise NotAsDescribed(detail)
+
+
+def _detail(error: ValidationError, model: type[OrderBody]) -> str:
+    errors = error.errors(include_input=False, include_url=False, include_context=False)
+    # A text or a list of texts: of what is neither, that attempt says most which came furthest.
+    first = max((each for each in errors if each["loc"][:1] == errors[0]["loc"][:1]), key=lambda each: len(each["loc"]))
+    member, reason = _member(model, first["loc"]), first["msg"].removeprefix("Value error, ")
+    if member and isinstance(first["loc"][-1], int):
+        member += f"[{first['loc'][-1]}]"
+    match first["type"]:
+        case "extra_forbidden":
+            return f"The {f'member `{member}`' if member else 'order'} has a member that nobody knows."
+        case "missing":
+            return f"The member `{member}` is missing."
+        case "value_error":
+            return f"The member `{member}` {reason}." if member else f"The order {reason}."
+        case _ if not member:
+            return "The order must be a JSON object."
+        case _:
+            return f"The member `{member}` has the wrong type, length or characters."
+
+
+def _member(model: type[OrderBody], place: tuple[int | str, ...]) -> str:
+    """The path to a member, up to the first name that is not one of ours: that one may quote what was sent."""
+    names: list[str] = []
+    within: type[OrderBody] | None = model
+    for step in place:
+        field = next((each for each in within.model_fields.values() if each.alias == step), None) if within else None
+        if field is None:
+            break
+        names.append(str(step))
+        kinds = (field.annotation, *get_args(field.annotation))
+        within = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, OrderBody)), None)
+    return ".".join(names)
