@@ -113,9 +113,10 @@ def test_there_are_as_many_connections_as_threads(monkeypatch: pytest.MonkeyPatc
     assert host.connections == 48
 
 
-def test_what_init_cannot_build_is_left_to_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [Defect("CONNECTIONS_TABLE"), ValueError("the customerId is not a GUID")])
+def test_what_init_cannot_build_is_left_to_the_first_call(monkeypatch: pytest.MonkeyPatch, fault: Exception) -> None:
     def fails() -> None:
-        raise Defect("CONNECTIONS_TABLE")
+        raise fault
 
     built: list[str] = []
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")

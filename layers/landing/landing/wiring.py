@@ -63,7 +63,7 @@ def in_init(*collaborators: Callable[[], object]) -> None:
     if "AWS_LAMBDA_INITIALIZATION_TYPE" not in os.environ:
         return
     for build in collaborators:
-        with suppress(Defect, BotoCoreError):
+        with suppress(Defect, ValueError, BotoCoreError):
             build()
 
 
