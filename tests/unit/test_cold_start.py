@@ -4,6 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,35 +17,62 @@ from tests.unit.test_honest_settings import all_settings
 FOR_PERSONS = ("receive_login", "create_connect_session", "show_connection")
 
 SEEN = """
-import gc, json, sys, weakref
+import gc, json, os, random, sys, weakref
+
+connected = []
+def heard(event, _):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        connected.append(event)
+
+sys.addaudithook(heard)
+
 import app
 from landing.edge.invocation import invoked
 
-class Loop:
-    pass
+class Loop: pass
 
 class Context:
     get_remaining_time_in_millis = staticmethod(lambda: 20_000)
 
-def garbage():
-    loop = Loop()
-    loop.itself = loop
-    return weakref.ref(loop)
+snapshot = random.getstate()
 
-before = gc.isenabled()
-invoked(lambda event, context: None)(None, Context())
-left = garbage()
-made = [[] for _ in range(200_000)]
-print(json.dumps({"modules": sorted(sys.modules), "collects": [before, gc.isenabled()], "left": left() is not None}))
+def resumed():
+    random.setstate(snapshot)  # a fork draws chances of its own, what Lambda resumes does not
+    collects_before = gc.isenabled()
+    invoked(lambda event, context: None)(None, Context())
+    loop = Loop()
+    loop.itself, left = loop, weakref.ref(loop)
+    del loop
+    made = [[] for _ in range(200_000)]
+    return {"collects": [collects_before, gc.isenabled()], "left": left() is not None, "chance": random.random()}
+
+read, write = os.pipe()
+for _ in range(2):  # what is forked here is as alike as what Lambda resumes from one snapshot
+    if os.fork() == 0:
+        os.write(write, json.dumps(resumed()).encode() + b"\\n")
+        os._exit(0)
+    os.wait()
+os.close(write)
+environments = [json.loads(line) for line in os.fdopen(read)]
+print(json.dumps({"modules": sorted(sys.modules), "connected": connected, "environments": environments}))
 """
+
+
+@dataclass(frozen=True)
+class Started:
+    """What an environment held after its start, and what became of two that went on from there."""
+
+    modules: list[str]
+    connected: list[str]
+    environments: list[dict[str, Any]]
 
 
 def required() -> list[msgspec.structs.FieldInfo]:
     return [each for kind in all_settings() for each in msgspec.structs.fields(kind) if each.required]
 
 
-def started(function: str) -> dict[str, object]:
-    """What an environment of `function` holds after its start and one invocation."""
+@cache
+def started(function: str) -> Started:
     path = os.pathsep.join(str(each) for each in (ROOT / "functions" / function, ROOT / "layers/landing", *sys.path))
     environment = {
         "PATH": os.environ["PATH"],
@@ -59,20 +89,26 @@ def started(function: str) -> dict[str, object]:
     run = subprocess.run(
         [sys.executable, "-c", SEEN], env=environment, capture_output=True, text=True, check=True, timeout=60
     )
-    seen: dict[str, object] = json.loads(run.stdout.splitlines()[-1])
-    return seen
+    return Started(**json.loads(run.stdout.splitlines()[-1]))
 
 
 @pytest.mark.parametrize("function", FOR_PERSONS)
 def test_who_is_waited_for_brings_in_neither_pydantic_nor_boto3(function: str) -> None:
-    modules = started(function)["modules"]
+    assert not {"pydantic", "boto3", "s3transfer", "pytest"} & set(started(function).modules)
 
-    assert isinstance(modules, list)
-    assert not {"pydantic", "boto3", "s3transfer", "jsonschema", "pytest"} & set(modules)
+
+@pytest.mark.parametrize("function", FOR_PERSONS)
+def test_a_start_opens_no_connection(function: str) -> None:
+    assert started(function).connected == []
 
 
 def test_a_start_looks_for_no_garbage_and_every_invocation_does() -> None:
-    seen = started("receive_login")
+    for environment in started("receive_login").environments:
+        assert environment["collects"] == [False, True]
+        assert environment["left"] is False
 
-    assert seen["collects"] == [False, True]
-    assert seen["left"] is False
+
+def test_environments_that_are_resumed_from_one_start_draw_chances_of_their_own() -> None:
+    one, other = started("receive_login").environments
+
+    assert one["chance"] != other["chance"]

@@ -295,6 +295,15 @@ def test_a_gradual_deployment_is_taken_back_when_the_function_s_errors_alarm() -
     assert groups == {f"{camel(f)}FunctionDeploymentGroup": [f"{camel(f)}Errors"] for f in FUNCTIONS}
 
 
+def test_only_what_a_person_waits_for_starts_from_a_snapshot() -> None:
+    made = of_type(made_by_sam(SnapStart="true"), "AWS::Lambda::Function")
+
+    wanted = {"Fn::If": ["StartsFromSnapshots", {"ApplyOn": "PublishedVersions"}, {"Ref": "AWS::NoValue"}]}
+    of_the_api = {name for name, each in made.items() if each.get("SnapStart") is not None}
+    assert of_the_api == {"ReceiveLoginFunction", "CreateConnectSessionFunction", "ShowConnectionFunction"}
+    assert all(made[name]["SnapStart"] == wanted for name in of_the_api)
+
+
 def test_a_canary_lasts_twice_as_long_as_its_alarm_looks_back(template: Json) -> None:
     """So that only an error of its last minutes, which the alarm hears of too late, is not taken back."""
     shift = template["Globals"]["Function"]["DeploymentPreference"]["Type"]
