@@ -1,6 +1,9 @@
 """What a connection costs in calls: one more is paid for every connection, so it turns red."""
 
-from tests.world.service import Service
+from tests.benchmarks import cost
+from tests.world.audience import audience_of
+from tests.world.service import TABLE, Service
+from tests.world.units import WriteUnits
 
 
 def made(service: Service, **card: object) -> dict[str, int]:
@@ -37,3 +40,19 @@ def test_one_202_costs_two_writes_a_message_and_the_sealing_of_the_session(servi
     more = {"kms.encrypt": 1, "kms.decrypt": 2, "dynamodb.update_item": 2, "sqs.send_message": 1}
     more["flinks.GetAccountsDetailAsync"] = 1
     assert calls == {name: STRAIGHT.get(name, 0) + more.get(name, 0) for name in STRAIGHT | more}
+
+
+def test_the_model_of_what_it_costs_has_the_calls_and_the_units_that_were_counted(service: Service) -> None:
+    audience_of(service)
+    written = WriteUnits(service.world.tables[TABLE])
+
+    service.connect_and_post(pending={"polls": 1})
+    service.settle()
+
+    calls = service.world.counts()
+    assert tuple(written.each) == cost.WRITES
+    assert sum(calls[f"kms.{name}"] for name in ("generate_mac", "encrypt", "decrypt")) == cost.KMS_CALLS
+    assert calls["dynamodb.get_item"] == cost.READS
+    assert calls["s3.put_object"] == cost.PUTS
+    assert calls["sqs.send_message"] == cost.MESSAGES
+    assert calls["events.put_events"] == cost.EVENTS
