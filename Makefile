@@ -1,56 +1,59 @@
 # flinks-landing: `make` prints this list. Needs CPython 3.13 and make; everything else is installed below .venvs/.
-SHELL := /bin/bash
-.SHELLFLAGS := -eu -o pipefail -c
-.ONESHELL:
+# Every recipe runs in an environment of our own making: ops/shell says what of the machine's is handed on.
+SHELL := ops/shell
+export REACHES_AWS :=
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
 
-# A shim of a version manager may be on PATH and still not run: ask each candidate who it is.
-PYTHON ?= $(shell for c in python3.13 python3 "$$HOME"/.pyenv/versions/3.13.*/bin/python3.13; do \
+# Settings are given on the command line (make PYTHON=...): what an environment calls PYTHON, CONFIG or CONFIRM is not
+# meant for us. A shim of a version manager may be on PATH and still not run: ask each candidate who it is.
+PYTHON := $(shell for c in python3.13 python3 "$$HOME"/.pyenv/versions/3.13.*/bin/python3.13; do \
   "$$c" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null \
-  && "$$c" -c 'import sys; print(sys.executable)' && break; done)
+  && "$$c" -c 'import sys; print(sys.executable)' && break; done || true)
 VENVS := .venvs
 UV := $(VENVS)/tools/bin/uv
+DOWNLOAD := $(VENVS)/tools/bin/python ops/mirrors.py
 # Tests run make themselves: theirs must not look for our job server.
 PYTEST := env -u MAKEFLAGS -u MFLAGS $(VENVS)/test/bin/pytest
-export UV_PYTHON_DOWNLOADS := never
-export UV_NO_PROGRESS := 1
 say = @printf '%s\n' "$(1)"
+quoted = '$(subst ','\'',$(1))'
 
 .PHONY: help
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# Guards, each one command: the make of macOS (3.81) knows no .ONESHELL.
+# Guards. A line is one command throughout: the make of macOS (3.81) knows no .ONESHELL.
 .PHONY: cpython linux
 cpython:
-	@[ -n "$(PYTHON)" ] || { \
+	@[ -n $(call quoted,$(PYTHON)) ] || { \
 	  echo "No CPython 3.13 found. Put python3.13 on PATH, or name one: make PYTHON=/path/to/python3.13 ..." >&2; exit 2; }
 linux:
 	@{ [ "$$(uname -s)" = Linux ] && uname -m | grep -qE '^(x86_64|aarch64)$$'; } || { \
 	  echo "flinks-landing runs its local stack on Linux (x86_64 or arm64, WSL2 included); this is $$(uname -s) $$(uname -m)." >&2; \
-	  echo "make lint and make suite-in-memory run on macOS too." >&2; exit 2; }
+	  echo "make lint, make suite-in-memory, make build and make deploy run on macOS too." >&2; exit 2; }
 
 # What AWS is built for: functions, layer and the template's parameter all follow this one.
-ARCHITECTURE ?= arm64
-CONFIG ?= default
-SAMCONFIG ?= samconfig.toml
-SAM ?= $(VENVS)/sam/bin/sam
-BUILT ?= .aws-sam/build
+ARCHITECTURE := arm64
+CONFIG := default
+FIRST :=
+CONFIRM :=
+SAMCONFIG := samconfig.toml
+SAM := $(VENVS)/sam/bin/sam
+BUILT := .aws-sam/build
 
 # One virtual environment per requirements file; a stamp is newer than its file when it is installed.
 $(VENVS)/tools/.installed: requirements/tools.txt | cpython
 	$(call say,== setup: tools)
-	$(PYTHON) -m venv --clear $(VENVS)/tools || { echo "python -m venv failed: does this Python lack its venv/ensurepip package (Debian: python3-venv)?" >&2; exit 2; }
-	$(VENVS)/tools/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	touch $@
+	@$(call quoted,$(PYTHON)) -m venv --clear $(VENVS)/tools || { echo "python -m venv failed: does this Python lack its venv/ensurepip package (Debian: python3-venv)?" >&2; exit 2; }
+	@$(DOWNLOAD) $(VENVS)/tools/bin/python -m pip install --quiet --require-hashes -r $<
+	@touch $@
 
 $(VENVS)/%/.installed: requirements/%.txt layers/landing/requirements.txt $(VENVS)/tools/.installed
 	$(call say,== setup: $*)
-	$(UV) venv --quiet --clear --python $(PYTHON) $(VENVS)/$*
-	$(UV) pip install --quiet --python $(VENVS)/$*/bin/python --require-hashes -r $<
-	touch $@
+	@$(UV) venv --quiet --clear --python $(call quoted,$(PYTHON)) $(VENVS)/$*
+	@$(DOWNLOAD) $(UV) pip install --quiet --python $(VENVS)/$*/bin/python --require-hashes -r $<
+	@touch $@
 
 $(foreach e,stack lambda,$(VENVS)/$(e)/.installed): | linux
 
@@ -98,36 +101,23 @@ suite-on-stack: setup
 test-long: setup ## what takes long: the tests marked `long`
 	$(PYTEST) -m long
 
-AWS_TOOLS := $(foreach e,tools sam stack,$(VENVS)/$(e)/.installed)
-OPS := $(VENVS)/stack/bin/python -m ops
+AWS_TOOLS := $(foreach e,tools sam ops,$(VENVS)/$(e)/.installed)
+OPS := PYTHONPATH=.:layers/landing $(VENVS)/ops/bin/python -m
+DEPLOYMENT := --config $(call quoted,$(CONFIG)) --file $(call quoted,$(SAMCONFIG)) --architecture $(call quoted,$(ARCHITECTURE)) \
+  --sam $(call quoted,$(SAM)) --built $(call quoted,$(BUILT))
 
 .PHONY: build
 build: $(AWS_TOOLS) ## build functions and layer for AWS (ARCHITECTURE=arm64 or x86_64)
-	@case "$(ARCHITECTURE)" in
-	  arm64) machine=aarch64 ;;
-	  x86_64) machine=x86_64 ;;
-	  *) echo "ARCHITECTURE=$(ARCHITECTURE) is none of Lambda's: arm64 or x86_64." >&2; exit 2 ;;
-	esac
-	tools="$$PWD/$(VENVS)/tools/bin"
-	export LAMBDA_PLATFORM="$${machine}-manylinux_2_28" UV="$$tools/uv" PYTHON="$$tools/python" PATH="$$tools:$$PATH" SAM_CLI_TELEMETRY=0
-	$(SAM) build --config-file "$(abspath $(SAMCONFIG))" --config-env "$(CONFIG)" --build-dir "$(BUILT)" --parameter-overrides "Architecture=$(ARCHITECTURE)"
+	@$(OPS) ops.deploy build $(DEPLOYMENT)
 
+deploy destroy: export REACHES_AWS := yes
 .PHONY: deploy
 deploy: $(AWS_TOOLS) ## build, then create or update the stack of samconfig.toml (CONFIG=default or prod; FIRST=yes once)
-	@parameters="$$($(OPS).samconfig "$(CONFIG)" --file "$(SAMCONFIG)" --architecture "$(ARCHITECTURE)" --template template.yaml)"
-	$(MAKE) --no-print-directory build
-	mapfile -t parameters <<<"$$parameters"
-	release="$$($(OPS).release "$(BUILT)" "$${parameters[@]}")"
-	deploy() { SAM_CLI_TELEMETRY=0 $(SAM) deploy --config-file "$(abspath $(SAMCONFIG))" --config-env "$(CONFIG)" --template-file "$(BUILT)/template.yaml" \
-	  --parameter-overrides "$${parameters[@]}" "Release=$$release" "$$@"; }
-	$(if $(FIRST),deploy ProtectTable=false)
-	deploy
+	@$(OPS) ops.deploy deploy $(DEPLOYMENT) $(if $(FIRST),--first)
 
 .PHONY: destroy
 destroy: $(AWS_TOOLS) ## remove a dev stack and all its data, for ever (CONFIG=default; CONFIRM=the stack's name)
-	@stack="$$($(OPS).samconfig "$(CONFIG)" --file "$(SAMCONFIG)")"
-	mapfile -t stack <<<"$$stack"
-	$(OPS).destroy "$${stack[0]}" --region "$${stack[1]}" $(if $(CONFIRM),--confirm "$(CONFIRM)")
+	@$(OPS) ops.deploy destroy $(DEPLOYMENT) $(if $(CONFIRM),--confirm $(call quoted,$(CONFIRM)))
 
 .PHONY: contracts
 contracts: $(VENVS)/test/.installed ## write docs/contracts/ and docs/frontend/api.md, and what is made from the contracts
@@ -152,10 +142,9 @@ benchmark: $(VENVS)/test/.installed $(VENVS)/lambda/.installed ## compare start,
 
 .PHONY: requirements
 requirements: $(VENVS)/tools/.installed ## compile requirements/*.in to hashed files that name no index
-	compile() { $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate "$$1" -o "$$2"; }
-	compile requirements/layer.in layers/landing/requirements.txt
-	for e in tools stack lambda sam ops test; do compile requirements/$$e.in requirements/$$e.txt; done
+	@for each in layer=layers/landing/requirements.txt $(foreach e,tools stack lambda sam ops test,$(e)=requirements/$(e).txt); do \
+	  $(DOWNLOAD) $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header --no-annotate "requirements/$${each%%=*}.in" -o "$${each#*=}"; done
 
 .PHONY: clean
 clean: ## remove what builds and runs leave behind, not the environments

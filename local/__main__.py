@@ -84,6 +84,9 @@ def main() -> None:
     except (DeploymentError, NotReady, demo.DemoFailed) as error:
         print(f"{what} failed: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain as it ends
+        raise SystemExit(128 + signal.SIGPIPE) from None
 
 
 main()

@@ -1,5 +1,6 @@
 """A child process that says once, in one line of JSON, that it is ready, and that ends when we do."""
 
+import os
 import select
 import subprocess
 import time
@@ -9,6 +10,13 @@ from types import TracebackType
 from typing import Self
 
 _TO_END = 15
+LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""Without them a Python that finds its own library there ends with 127, before its first line."""
+
+
+def of_ours(*names: str) -> dict[str, str]:
+    """These variables of our environment, as far as they are set; the library paths always are among them."""
+    return {name: os.environ[name] for name in (*LIBRARY_PATHS, *names) if name in os.environ}
 
 
 class NotReady(RuntimeError):

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ from local.aws import deployment
 from local.aws.deployment import EmulatorAddress
 from local.issuer import AUDIENCE, Issuer
 from local.page import Page
-from local.process import Child
+from local.process import Child, of_ours
+from ops.preflight import mistakes, template_in
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCAL_POLL_SECONDS = 2
@@ -61,9 +62,10 @@ class Stack:
     def _start(self) -> None:
         self._say("using your Flinks" if "FLINKS_API_URL" in os.environ else "starting the simulator of Flinks")
         self.flinks = self._start_flinks()
-        self._say("starting the AWS emulator")
         self.issuer = self._parts.enter_context(Issuer())
         self.page = self._parts.enter_context(Page(self.issuer.token))
+        refuse_mistakes(self.parameters())
+        self._say("starting the AWS emulator")
         self.emulator = self._start_emulator()
         outputs = deployment.deploy(self.emulator, self.parameters(), self.folder, self._say)
         self.outputs = outputs | {"ApiUrl": self.emulator.api_url}
@@ -182,6 +184,24 @@ def environment_python(name: str) -> Path:
     return ROOT / ".venvs" / name / "bin" / "python"
 
 
+SAID_BY = {
+    "AllowedOrigins": "ALLOWED_ORIGINS",
+    "FlinksApiUrl": "FLINKS_API_URL",
+    "FlinksCustomerId": "FLINKS_CUSTOMER_ID",
+    "PollSeconds": "POLL_SECONDS",
+}
+"""The parameters of the template that an environment variable gives."""
+
+
+def refuse_mistakes(parameters: Mapping[str, str]) -> None:
+    """End with a sentence for each variable that the template would refuse, before anything is built for it."""
+    if not any(variable in os.environ for variable in SAID_BY.values()):
+        return
+    wrong = [each.partition(":") for each in mistakes(template_in(ROOT / "template.yaml"), parameters)]
+    if wrong:
+        raise SystemExit("\n".join(f"{SAID_BY.get(name, name)}{colon}{why}" for name, colon, why in wrong))
+
+
 def more_origins() -> list[str]:
     """Whose pages may call the API too; the template says the same of what an origin is."""
     origins = [each.strip() for each in os.environ.get("ALLOWED_ORIGINS", "").split(",") if each.strip()]
@@ -199,5 +219,4 @@ def _needed(name: str) -> str:
 
 def _environment() -> dict[str, str]:
     """What our children get: no proxies, no credentials of the person at the terminal."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    return {**of_ours("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}

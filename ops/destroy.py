@@ -225,18 +225,23 @@ def main() -> None:
     parser.add_argument("--region", required=True)
     parser.add_argument("--confirm", metavar="NAME", help="the stack's name again, where nobody can be asked")
     asked = parser.parse_args()
-    session = boto3.Session(region_name=asked.region)
-    make: Any = session.client  # its overloads want the name of a service, not a string
-
-    def confirm() -> str:
-        return str(asked.confirm) if asked.confirm is not None else input("Type the stack's name to go on: ").strip()
-
     try:
-        destroy(cache(make), asked.stack, confirm)
+        asking(asked.stack, asked.region, asked.confirm)
     except Refused as refusal:
         sys.exit(str(refusal))
+
+
+def asking(name: str, region: str, confirmed: str | None) -> None:
+    """Remove the stack `name` once a person, or `confirmed`, gives that name. Raises what `destroy` does."""
+    make: Any = boto3.Session(region_name=region).client  # its overloads want the name of a service, not a string
+    try:
+        destroy(
+            cache(make),
+            name,
+            lambda: input("Type the stack's name to go on: ").strip() if confirmed is None else confirmed,
+        )
     except EOFError:
-        sys.exit("Nothing was removed: nobody there to ask. Name the stack by CONFIRM.")
+        raise Refused("Nothing was removed: nobody there to ask. Name the stack by CONFIRM.") from None
 
 
 if __name__ == "__main__":

@@ -3,12 +3,28 @@
 import difflib
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 DERIVED = frozenset({"Release"})
 """What the deployment itself finds out, once it has built."""
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
+class _Parameters(yaml.SafeLoader):
+    """Reads what no function of CloudFormation stands in: all that parameters say of themselves."""
+
+
+_Parameters.add_multi_constructor("!", lambda *_: None)
+
+
+def template_in(path: Path) -> dict[str, Any]:
+    """A SAM template as far as `mistakes` reads it."""
+    found: dict[str, Any] = yaml.load(path.read_text(), _Parameters)  # noqa: S506 - a SafeLoader
+    return found
 
 
 def mistakes(template: Mapping[str, Any], given: Mapping[str, str]) -> list[str]:

@@ -1,13 +1,11 @@
-"""Name what is about to be deployed: `python -m ops.release .aws-sam/build [Parameter=value ...]`.
+"""Names what is about to be deployed.
 
 SAM publishes a new version of a function when the parameter Release changes, and for no other reason. So Release is a
 hash of all that a version is made of: what was built (functions, layer and template) and every parameter. The same
 input gives the same Release, and any other a new one, on every function.
 """
 
-import argparse
 import hashlib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,19 +33,3 @@ def _add(digest: "hashlib._Hash", *parts: bytes) -> None:
     """Each with its length, so that nothing can move from one to the next unseen."""
     for part in parts:
         digest.update(f"{len(part)}:".encode() + part)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("built", type=Path, help="the folder of a finished `sam build`")
-    parser.add_argument("parameters", nargs="*", help="Name=value, as the deployment will be given them")
-    asked = parser.parse_args()
-    try:
-        release = release_of(asked.built, dict(each.split("=", 1) for each in asked.parameters))
-    except NotBuilt as reason:
-        sys.exit(str(reason))
-    sys.stdout.write(release + "\n")
-
-
-if __name__ == "__main__":
-    main()

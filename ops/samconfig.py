@@ -1,12 +1,9 @@
-"""Say what samconfig.toml means for a deployment, and refuse what would fail late: `python -m ops.samconfig --help`."""
+"""What samconfig.toml means for a deployment; refuses what would fail late."""
 
-import argparse
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from ops.preflight import mistakes
 from ops.target import Refused
 
 UNANSWERED = "FILL-IN"
@@ -71,39 +68,3 @@ def parameters_of(found: dict[str, Any], architecture: str, answered: dict[str, 
             f"samconfig.toml says Architecture={told['Architecture']}, make says ARCHITECTURE={architecture}."
         )
     return [f"{key}={value}" for key, value in {**told, "Architecture": architecture}.items()]
-
-
-def _checked(asked: argparse.Namespace, found: dict[str, Any]) -> list[str]:
-    lines = parameters_of(found, asked.architecture, answers(asked.file, asked.config))
-    if asked.template is not None:
-        from samtranslator.yaml_helper import yaml_parse  # noqa: PLC0415 - only a deployment has it at hand
-
-        template = yaml_parse(asked.template.read_text())
-        wrong = mistakes(template, dict(each.split("=", 1) for each in lines))
-        if wrong:
-            raise Refused("\n".join(["Nothing was built: the template refuses these parameters.", *wrong]))
-    return lines
-
-
-def _for_sam(parameter: str) -> str:
-    """An empty value as `sam` reads one: without quotes it refuses the whole list."""
-    return f'{parameter}""' if parameter.endswith("=") else parameter
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", help="the configuration: default, prod")
-    parser.add_argument("--file", type=Path, default=Path("samconfig.toml"))
-    parser.add_argument("--architecture", help="print the parameters for it, one a line; else stack name and region")
-    parser.add_argument("--template", type=Path, help="hold the parameters to this template")
-    asked = parser.parse_args()
-    try:
-        found = read(asked.file, asked.config)
-        lines = [_for_sam(each) for each in _checked(asked, found)] if asked.architecture else stack_of(found)
-    except Refused as refusal:
-        sys.exit(str(refusal))
-    sys.stdout.write("\n".join(lines) + "\n")
-
-
-if __name__ == "__main__":
-    main()

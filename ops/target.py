@@ -54,6 +54,7 @@ class Target:
     def up(cls, description: Path = LOCAL) -> Self:
         """The local stack. Raises Refused when none is up."""
         said = _description(description)
+        _forget_aws()
         keys = said["credentials"]
         session = boto3.Session(
             aws_access_key_id=keys["accessKeyId"],
@@ -121,6 +122,13 @@ class Target:
 
     def log_group(self, function: str) -> str:
         return f"/aws/lambda/{self.name}/{function}"
+
+
+def _forget_aws() -> None:
+    """A profile that is unknown here, or a configuration that cannot be read, is no matter of the local stack's."""
+    for name in [each for each in os.environ if each.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ |= dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
 
 
 def _description(path: Path) -> dict[str, Any]:

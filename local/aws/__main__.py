@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+from local.process import of_ours
+
 ACCOUNT_ID = "123456789012"
 REGION = "ca-central-1"
 ROOT = {"accessKeyId": "LOCALROOTACCESSKEY00", "secretAccessKey": "local-root-secret"}
@@ -48,7 +50,7 @@ def _write_everything_to(log: Path) -> None:
 
 def _forget_the_environment(folder: Path, port: int) -> None:
     """Keep the developer's proxies, AWS profile, keys and Docker out; configure the emulator (it reads at import)."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    kept = of_ours("PATH", "LANG", "LC_ALL")
     os.environ.clear()
     os.environ.update(
         kept,

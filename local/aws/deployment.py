@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import boto3
 
+from ops import mirrors
 from ops.release import release_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -289,7 +290,7 @@ def _build_environment(architecture: str) -> dict[str, str]:
     """What layers/landing/Makefile asks for, and a Python 3.13 with pip, which sam asks for."""
     tools = REPOSITORY / ".venvs" / "tools" / "bin"
     machine = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture]
-    return dict(os.environ) | {
+    return mirrors.environment(os.environ) | {
         "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         "UV": str(tools / "uv"),
         "PYTHON": str(tools / "python"),

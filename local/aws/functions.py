@@ -30,6 +30,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from local.process import of_ours
+
 ENVIRONMENTS_PER_FUNCTION = 4
 INIT_SECONDS = 30  # AWS allows 10 and then begins again inside the invocation; a busy laptop gets it in one piece
 RESPONSE_BYTES = 6_291_556  # Lambda quotas: synchronous payload, 6 MB
@@ -314,6 +316,7 @@ class Functions:
         layers = [self._unpacked(layer) / "python" for layer in function.layers]
         day = time.strftime("%Y/%m/%d", time.gmtime())
         all_variables = {
+            **of_ours(),
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
