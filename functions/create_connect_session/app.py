@@ -41,7 +41,8 @@ def open_session(event: web.Event) -> web.Reply:
         metrics.count([Metric.SESSION_LIMIT_REACHED])
         raise web.too_many_sessions(refusal.wait) from None
     except NoSession as refusal:
-        raise web.unavailable(refusal.reason) from None
+        metrics.count_causes([refusal.cause.label])
+        raise web.unavailable(refusal.cause.text, refusal.reason) from None
     metrics.count([Metric.CONNECT_SESSION_CREATED])
     return web.session_created(session.connect_url, session.expires_at)
 

@@ -25,7 +25,8 @@ def resume() -> dict[str, Any]:
         "oldestSeconds": resumed.oldest.total_seconds(),
         "complete": resumed.complete,
     }
-    logger.info("stalled connections resumed", **said)
+    if resumed.woken or resumed.announcements or not resumed.complete:
+        logger.info("stalled connections resumed", **said)
     metrics.count([Metric.CONNECTION_RESUMED] * resumed.woken)
     metrics.count([Metric.ERASURE_OVERDUE] * resumed.overdue_deletions)
     metrics.count([Metric.ENDING_UNANNOUNCED] * len(resumed.announcements))

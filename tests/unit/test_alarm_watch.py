@@ -101,13 +101,13 @@ def test_a_death_puts_the_function_s_alarm_on_at_once_and_it_goes_off_when_the_w
 def test_what_a_function_prints_and_what_a_filter_counts_are_heard(aws: Aws, watch: AlarmWatch) -> None:
     aws.alarms = [alarm("Ours", "ours", "FetchError", {}), alarm("Keys", "ours", "KeyRefusals", {})]
     counted = [{"metricNamespace": "ours", "metricName": "KeyRefusals"}]
-    pattern = '{ $.error = "Decrypt: *" }'
+    pattern = '{ $.error = "kms:*" }'
     aws.filters = [{"logGroupName": "g", "filterPattern": pattern, "metricTransformations": counted}]
     declared = [{"Namespace": "ours", "Dimensions": [[]], "Metrics": [{"Name": "FetchError"}]}]
     emf = json.dumps({"_aws": {"CloudWatchMetrics": declared}, "FetchError": [1.0]})
     watch.look()
 
-    watch.invoked("fetch", "g", {}, f'{emf}\n{{"error": "Decrypt: AccessDenied"}}\nSTART', failed=False, seconds=1)
+    watch.invoked("fetch", "g", {}, f'{emf}\n{{"error": "kms:Decrypt AccessDenied"}}\nSTART', failed=False, seconds=1)
 
     assert watch.look() == {"Ours": "ALARM", "Keys": "ALARM"}
 

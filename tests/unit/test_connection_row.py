@@ -47,6 +47,7 @@ FULL = Connection(
     drain_until=NOON,
     due_at=NOON,
     overdue_since=NOON,
+    cause="Authorize 401 INVALID_PASSWORD",
     announce_by=NOON,
     started_at=NOON,
     retries=3,

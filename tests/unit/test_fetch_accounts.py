@@ -285,7 +285,7 @@ def test_what_aws_did_not_serve_is_counted_and_named_in_the_log_line(
 
     said = [vars(record) for record in caplog.records if record.getMessage() == "fetch ended"]
     metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    assert [each["cause"].partition(" at ")[0] for each in said if each["cause"]] == ["Decrypt: ThrottlingException"]
+    assert [each["cause"] for each in said if each["cause"]] == ["kms:Decrypt ThrottlingException"]
     assert sum(line.get("FetchError", [0])[0] for line in metrics) == 1
 
 

@@ -213,15 +213,22 @@ def test_a_key_pasted_with_its_newline_works(flinks: FlinksClient, host: Scripte
     assert Sent.parse(host.requests[0]).headers["x-api-key"] == "the api key"
 
 
-@pytest.mark.parametrize("key", ["", "two\nlines", "clé", "\x00", "x" * 5000])
+@pytest.mark.parametrize(
+    ("key", "fault"),
+    [
+        ("", Fault.NO_SECRET),
+        ("to be filled in", Fault.PLACEHOLDER),
+        *((key, Fault.UNSENDABLE) for key in ("two\nlines", "clé", "\x00", "x" * 5000)),
+    ],
+)
 def test_a_key_that_cannot_be_sent_is_a_fault_that_does_not_quote_it(
-    flinks: FlinksClient, host: ScriptedHost, keys: Keys, key: str
+    flinks: FlinksClient, host: ScriptedHost, keys: Keys, key: str, fault: Fault
 ) -> None:
     keys.api_key = key
 
     answer = flinks.delete_card(LOGIN_ID)
 
-    assert answer == Answer(Call.DELETE_CARD, fault=Fault.UNSENDABLE)
+    assert answer == Answer(Call.DELETE_CARD, fault=fault)
     assert host.requests == []
 
 

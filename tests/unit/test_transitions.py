@@ -617,7 +617,7 @@ def test_everything_is_forgotten_but_what_is_named() -> None:
             "correlation_id",
         ),
         *("sealed_login", "sealed_request", "sessions", "refusals", "retries", "refetch_wanted"),
-        *("lease_until", "overdue_since", "announce_by", "drain_until", "started_at", "poll_until"),
+        *("cause", "lease_until", "overdue_since", "announce_by", "drain_until", "started_at", "poll_until"),
         *("asked", "put_open", "uncommitted", "generations_given"),
     }
     assert {each.value for each in every_field() - clears} == {

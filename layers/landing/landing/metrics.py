@@ -46,6 +46,7 @@ class Metric(StrEnum):
     CONNECTION_RESUMED = "ConnectionResumed"
     ENDING_UNANNOUNCED = "EndingUnannounced"
     OLDEST_OVERDUE = "OldestOverdueSeconds"
+    ENDED_BY_CAUSE = "EndedByCause"
 
 
 @cache
@@ -58,6 +59,14 @@ def count(names: Iterable[str]) -> None:
     for name, times in Counter(names).items():
         _metrics().add_metric(name=name, unit=MetricUnit.Count, value=times)
     if _metrics().metric_set:
+        _metrics().flush_metrics()
+
+
+def count_causes(labels: Iterable[str]) -> None:
+    """Count what ended claims without data, by cause; a label is one of few."""
+    for label, times in Counter(labels).items():
+        _metrics().add_metric(name=Metric.ENDED_BY_CAUSE, unit=MetricUnit.Count, value=times)
+        _metrics().add_dimension(name="cause", value=label)
         _metrics().flush_metrics()
 
 

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError
 
 from landing import aws_clients, deadlines, settings
 from landing.domain import connection
-from landing.error_names import Defect
+from landing.error_names import Defect, naming_its_call
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -54,6 +54,7 @@ def _client(service: str, calls: deadlines.AwsCalls | None = None) -> Any:
         tcp_keepalive=True,
     )
     client = aws_clients.client(service, config)
+    client._make_api_call = naming_its_call(service, client._make_api_call)  # noqa: SLF001 - where every method ends
     client.meta.events.register("before-call", lambda **_: deadlines.INVOCATION.check(calls))
     return client
 

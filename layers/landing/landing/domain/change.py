@@ -49,6 +49,7 @@ class Field(StrEnum):
     FLINKS_HOME = "flinks_home"
     DROP = "drop"
     REASON = "reason"
+    CAUSE = "cause"
     ACTION = "action"
     CORRELATION_ID = "correlation_id"
     EXPIRES_AT = "expires_at"

@@ -169,6 +169,8 @@ class Connection:
     flinks_home: str | None = None
     drop: Drop | None = None
     reason: Reason | None = None
+    cause: str | None = None
+    """What ended the last claim without data, for ops alone: a call, and what it was answered with."""
     action: Action = Action.NONE
     correlation_id: str | None = None
     """The request that asked for this generation; an id of AWS's, for logs and events."""

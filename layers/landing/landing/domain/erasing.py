@@ -53,6 +53,7 @@ def tombstoned(now: datetime, ticket: str | None) -> Transition:
     }
     clears = {
         Field.REASON,
+        Field.CAUSE,
         Field.STARTED_AT,
         Field.POLL_UNTIL,
         Field.REFETCH_WANTED,
@@ -94,10 +95,22 @@ def found_in_store(claim: Connection, now: datetime, *, versions: int, markers: 
 
 
 def still_erasing(
-    claim: Connection, now: datetime, due_at: datetime, *, reason: Reason, unanswered: bool = False
+    claim: Connection,
+    now: datetime,
+    due_at: datetime,
+    *,
+    reason: Reason,
+    cause: str | None = None,
+    unanswered: bool = False,
 ) -> Transition:
     """Go on at `due_at`: this run is over. `unanswered`: a DeleteCard may have taken effect."""
-    sets = {Field.UPDATED_AT: now, Field.REASON: reason, Field.RETRIES: claim.retries + 1, Field.DUE_AT: due_at}
+    sets = {
+        Field.UPDATED_AT: now,
+        Field.REASON: reason,
+        Field.CAUSE: cause,
+        Field.RETRIES: claim.retries + 1,
+        Field.DUE_AT: due_at,
+    }
     if unanswered:
         sets[Field.ERASURE_UNANSWERED] = True
     return Transition(_fenced_erasing(claim), sets, {Field.ERASURE_LEASE_UNTIL})
@@ -118,7 +131,7 @@ def erased(claim: Connection, now: datetime, expires_at: datetime) -> Transition
         Field.ANNOUNCE_BY: now + ANNOUNCED_WITHIN,
         Field.DUE_AT: now + ANNOUNCED_WITHIN,
     }
-    return Transition(_fenced_erasing(claim), sets, {Field.REASON, Field.ERASURE_LEASE_UNTIL})
+    return Transition(_fenced_erasing(claim), sets, {Field.REASON, Field.CAUSE, Field.ERASURE_LEASE_UNTIL})
 
 
 def _fenced_erasing(claim: Connection) -> Expectation:

@@ -68,6 +68,7 @@ _WORK = frozenset(
 _LEFT_BEHIND = frozenset(
     {
         Field.REASON,
+        Field.CAUSE,
         Field.SEALED_REQUEST,
         Field.POLL_UNTIL,
         Field.REFETCH_WANTED,
@@ -185,13 +186,23 @@ def _claim(hint: Hint, now: datetime, lease_until: datetime) -> dict[Field, Any]
 
 
 def pending(
-    claim: Connection, now: datetime, due_at: datetime, *, sealed_request: bytes | None, poll_until: datetime | None
+    claim: Connection,
+    now: datetime,
+    due_at: datetime,
+    *,
+    sealed_request: bytes | None,
+    poll_until: datetime | None,
+    cause: str | None = None,
 ) -> Transition:
-    """Flinks is processing: keep the open request and when to look again. `poll_until` never moves."""
+    """Flinks is processing: keep the open request and when to look again. `poll_until` never moves.
+
+    `cause` is of an answer that did not come, and leaves open whether Flinks is at it.
+    """
     sets = {
         Field.UPDATED_AT: now,
         Field.STATUS: Status.PENDING,
         Field.RETRIES: claim.retries,
+        Field.CAUSE: cause,
         Field.DUE_AT: due_at,
         **_learned(claim),
         **_if_given({Field.SEALED_REQUEST: sealed_request, Field.POLL_UNTIL: poll_until}),
@@ -205,6 +216,7 @@ def waiting(
     due_at: datetime,
     *,
     reason: Reason,
+    cause: str | None = None,
     sealed_request: bytes | None,
     put: Put,
 ) -> Transition:
@@ -213,6 +225,7 @@ def waiting(
         Field.UPDATED_AT: now,
         Field.STATUS: Status.WAITING,
         Field.REASON: reason,
+        Field.CAUSE: cause,
         Field.RETRIES: claim.retries + 1,
         Field.STARTED_AT: claim.started_at or claim.received_at,
         Field.SEALED_REQUEST: sealed_request,
@@ -235,12 +248,19 @@ def ready(claim: Connection, now: datetime, drop: Drop) -> Transition:
         **_learned(claim),
         **_due_when_over(claim, now, claim.uncommitted, is_announced=True),
     }
-    clears = (_WORK | {Field.REASON}) - sets.keys()
+    clears = (_WORK | {Field.REASON, Field.CAUSE}) - sets.keys()
     return Transition(_fenced(claim, Absent(Field.REFETCH_WANTED)), sets, clears)
 
 
 def gave_up(
-    claim: Connection, now: datetime, status: Status, *, reason: Reason, action: Action, put: Put
+    claim: Connection,
+    now: datetime,
+    status: Status,
+    *,
+    reason: Reason,
+    cause: str | None = None,
+    action: Action,
+    put: Put,
 ) -> Transition:
     """End this generation as `action_required` or `failed`, unless a POST has asked for other accounts meanwhile."""
     drain, uncommitted = _drain(claim, put), _uncommitted(claim, put)
@@ -248,6 +268,7 @@ def gave_up(
         Field.UPDATED_AT: now,
         Field.STATUS: status,
         Field.REASON: reason,
+        Field.CAUSE: cause,
         Field.ACTION: action,
         **_learned(claim),
         **drain,

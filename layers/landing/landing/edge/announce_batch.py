@@ -31,7 +31,9 @@ def answer(records: list[Record], announcer: Announcer, aside: PutAside, *, logg
 
 
 def report(settled: Settled, outcome: AnnounceOutcome, logger: Logger) -> None:
-    log = logger.info if outcome.fate in (Fate.ANNOUNCED, Fate.SUPERSEDED, Fate.ALREADY) else logger.error
+    if outcome.fate in (Fate.SUPERSEDED, Fate.ALREADY):
+        return
+    log = logger.info if outcome.fate is Fate.ANNOUNCED else logger.error
     log(
         "announcement ended",
         fate=outcome.fate,

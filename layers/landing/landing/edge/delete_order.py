@@ -128,11 +128,16 @@ _COUNTED = {
 
 
 def report(connection_id: str | None, outcome: EraseOutcome | Exception, ticket: str | None, logger: Logger) -> None:
-    """One log line for a run, and its metrics."""
+    """One log line for a run that changed something, and its metrics."""
     about: dict[str, Any] = {"connectionId": connection_id, "ticket": ticket}
     if isinstance(outcome, Exception):
         logger.error("erase broke off", error=name_of(outcome), place=place_of(outcome), **about)
         metrics.count([Metric.ERASE_ERROR])
         return
-    logger.info("erase ended", ending=outcome.ending, reason=outcome.reason, cause=outcome.cause, **about)
+    if not outcome.is_news:
+        return
+    cause = outcome.cause.text if outcome.cause else None
+    logger.info("erase ended", ending=outcome.ending, reason=outcome.reason, cause=cause, **about)
     metrics.count([*outcome.metrics, *([_COUNTED[outcome.ending]] if outcome.ending in _COUNTED else [])])
+    if outcome.cause:
+        metrics.count_causes([outcome.cause.label])

@@ -43,15 +43,19 @@ def answer(
             if again or not put_aside(aside, hint.connection_id, outcome, logger):
                 failed.append(id_)
     metrics.count(counted)
+    metrics.count_causes(each.cause.label for each in outcomes if isinstance(each, FetchOutcome) and each.cause)
     return failures(failed)
 
 
 def _report(hint: Hint, outcome: FetchOutcome | Exception, logger: Logger) -> list[str]:
-    """One log line for a hint, and the metrics to count for it."""
+    """One log line for a hint that changed something, and the metrics to count for it."""
     about: dict[str, Any] = {"connectionId": hint.connection_id, "generation": hint.generation, "attempt": hint.attempt}
     if isinstance(outcome, Exception):
         logger.error("fetch broke off", error=name_of(outcome), place=place_of(outcome), **about)
         return [Metric.FETCH_ERROR]
     about["correlationId"] = outcome.correlation_id
-    logger.info("fetch ended", ending=outcome.ending, reason=outcome.reason, cause=outcome.cause, **about)
+    if not outcome.is_news:
+        return list(outcome.metrics)
+    cause = outcome.cause.text if outcome.cause else None
+    logger.info("fetch ended", ending=outcome.ending, reason=outcome.reason, cause=cause, **about)
     return [*outcome.metrics, *([_COUNTED[outcome.ending]] if outcome.ending in _COUNTED else [])]

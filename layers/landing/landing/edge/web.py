@@ -19,6 +19,7 @@ from aws_lambda_powertools import Logger
 
 from landing import metrics, strict_json
 from landing.domain.connection import ERASED, Action, Connection, timestamp
+from landing.domain.reasons import Reason
 from landing.edge.bodies import Body, parsed
 from landing.edge.inputs import LONGEST_OWNER, NotAsDescribed, is_connection_id, is_owner
 from landing.edge.sentences import sentence_for
@@ -63,13 +64,22 @@ class ProblemType(Enum):
 class Problem(Exception):
     """An answer that says no: `detail` says what to do and quotes nothing that was sent."""
 
-    def __init__(self, type_: ProblemType, detail: str, *, retry_after: int | None = None, cause: str = "") -> None:
+    def __init__(
+        self,
+        type_: ProblemType,
+        detail: str,
+        *,
+        retry_after: int | None = None,
+        cause: str = "",
+        reason: Reason | None = None,
+    ) -> None:
         super().__init__(type_.slug)
         self.type = type_
         self.detail = detail
         self.retry_after = retry_after
         self.cause = cause or type_.slug
-        """For the log line only: the answer does not say it."""
+        """For the log line only, as `reason`: the answer does not say it."""
+        self.reason = reason
 
     def reply(self, request_id: str) -> Reply:
         body = {
@@ -98,9 +108,11 @@ def answer(event: Event, verb: Callable[[Event], Reply], logger: Logger) -> Repl
         said = bad_page()
     except (Contended, UnreadableRow, *NOT_SERVED) as fault:
         said = unavailable(name_of(fault))
-    logger.warning("request refused", problem=said.type.slug, cause=said.cause)
+    request_id = event["requestContext"]["requestId"]
+    about = {"reason": said.reason, "cause": said.cause, "correlationId": request_id}
+    logger.warning("request refused", problem=said.type.slug, **about)
     metrics.count([Metric.REQUEST_REFUSED])
-    return said.reply(event["requestContext"]["requestId"])
+    return said.reply(request_id)
 
 
 # --- what came in
@@ -258,13 +270,14 @@ def too_many_sessions(wait: timedelta) -> Problem:
     )
 
 
-def unavailable(cause: str = "") -> Problem:
-    """The 503 of a fault that passes: the caller may send the same again. `cause` is a word of ours for the log."""
+def unavailable(cause: str = "", reason: Reason | None = None) -> Problem:
+    """The 503 of a fault that passes: the caller may send the same again. `cause` and `reason` are for the log."""
     return Problem(
         ProblemType.UNAVAILABLE,
         "Nothing was lost. Send the same request again after the time in `Retry-After`.",
         retry_after=_RETRY_SECONDS,
         cause=cause,
+        reason=reason,
     )
 
 

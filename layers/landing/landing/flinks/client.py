@@ -63,6 +63,9 @@ type MayAskAgain = Callable[[], bool]
 _WORTH_ASKING = 1.0
 """Seconds."""
 
+_NO_KEYS = {"": Fault.NO_SECRET, "to be filled in": Fault.PLACEHOLDER}
+"""What stands in the place of a key: nothing, and what the template leaves there."""
+
 
 def _always() -> bool:
     return True
@@ -131,6 +134,8 @@ class TokenMint:
             "Content-Type": "application/json",
             "User-Agent": "flinks-landing",
         }
+        if value in _NO_KEYS:
+            return Answer(call, fault=_NO_KEYS[value])
         if not all(HEADER_VALUE.fullmatch(text) for text in headers.values()):
             # requests would refuse it too, and quote it.
             return Answer(call, fault=Fault.UNSENDABLE)

@@ -11,6 +11,7 @@ from http import HTTPStatus
 
 from landing.domain.connection import Action
 from landing.domain.reasons import Reason
+from landing.error_names import Cause
 from landing.flinks.answer import NO_ERROR, Answer, Call
 from landing.flinks.wire import Fault
 from landing.metrics import Metric
@@ -170,6 +171,8 @@ _BY_FAULT: dict[Fault, Row] = {
     Fault.UNREACHABLE: (DOWN, DOWN, DOWN,      DOWN,      DOWN),
     Fault.REDIRECTED:  (OURS, OURS, OURS,      OURS,      OURS),
     Fault.UNSENDABLE:  (OURS, OURS, OURS,      OURS,      OURS),
+    Fault.NO_SECRET:   (OURS, OURS, OURS,      OURS,      OURS),
+    Fault.PLACEHOLDER: (OURS, OURS, OURS,      OURS,      OURS),
     Fault.NO_ROOM:     (FULL, FULL, FULL,      FULL,      FULL),
     Fault.TOO_LARGE:   (ODD,  ODD,  TOO_LARGE, TOO_LARGE, ODD),
 }  # fmt: skip
@@ -188,6 +191,21 @@ def what_to_do(answer: Answer) -> Verdict:
     if verdict is DELETED and answer.declared_status != HTTPStatus.OK:
         return ODD  # only Flinks' own words end an erasure: a proxy can say 200 too
     return verdict
+
+
+def cause_in(answer: Answer) -> Cause:
+    """Which call it was, and what came of it: the status and the FlinksCode, or the fault. Never a text of Flinks'."""
+    said = [str(answer.call), *([str(answer.status)] if answer.status is not None else [])]
+    label = [str(answer.call)]
+    if answer.fault is not None:
+        said.append(answer.fault.value)
+        label.append(answer.fault.value)
+    elif answer.code is not None:
+        said.append(answer.code)
+        label.append(answer.code if answer.code in BY_CODE else "another_code")
+    elif answer.status is not None:
+        label.append(str(answer.status) if answer.status in _BY_STATUS else f"{answer.status // 100}xx")
+    return Cause(" ".join(said), " ".join(label))
 
 
 def _row(answer: Answer) -> Row:

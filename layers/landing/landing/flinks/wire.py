@@ -49,8 +49,12 @@ class Fault(StrEnum):
     """Not what its Content-Encoding says, or not JSON that we accept."""
     NO_ROOM = "no_room"
     """A large answer, and until the deadline no memory for it beside the others."""
-    UNSENDABLE = "unsendable"
-    """A key of ours cannot stand in a header: nothing was sent."""
+    UNSENDABLE = "secret_unsendable"
+    """A key of ours cannot stand in a header: nothing was sent. Nor for the two that follow."""
+    NO_SECRET = "secret_not_as_documented"  # noqa: S105 - a fault
+    """The secret is not the JSON that it should be, or lacks its member."""
+    PLACEHOLDER = "secret_placeholder"
+    """The secret still is what the template put there."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from landing.deadlines import TimeIsUp
 from landing.domain.connection import Drop, timestamp
-from landing.error_names import NOT_SERVED, name_of
+from landing.error_names import CODES, NOT_SERVED, Cause, cause_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -47,12 +47,21 @@ class PutFailure(StrEnum):
 
 
 class DropNotPut(Exception):
-    """S3 did not take the drop; `failure` says whether it still might."""
+    """S3 did not take the drop; `failure` says whether it still might, `cause` why."""
 
-    def __init__(self, failure: PutFailure, code: str) -> None:
-        super().__init__(f"drop not put: {failure.value} ({code})")
+    def __init__(self, failure: PutFailure, cause: Cause) -> None:
+        super().__init__(f"drop not put: {failure.value} ({cause.text})")
         self.failure = failure
-        self.code = code
+        self.cause = cause
+
+
+class NotSwept(Exception):
+    """S3 refuses to delete what is left, for `cause`."""
+
+    def __init__(self, code: str) -> None:
+        call = "s3:DeleteObjects"
+        super().__init__(f"{call} {code}")
+        self.cause = Cause(f"{call} {code}", f"{call} {code if code in CODES else 'another'}")
 
 
 @dataclass(frozen=True)
@@ -122,9 +131,9 @@ class DropStore:
                 if status == HTTPStatus.CONFLICT and tries_left:
                     continue
                 failure = PutFailure.UNANSWERED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else PutFailure.REFUSED
-                raise DropNotPut(failure, error.response["Error"]["Code"]) from None
+                raise DropNotPut(failure, cause_of(error)) from None
             except NOT_SERVED as error:
-                raise DropNotPut(PutFailure.UNANSWERED, name_of(error)) from None
+                raise DropNotPut(PutFailure.UNANSWERED, cause_of(error)) from None
             return Drop(
                 key=key,
                 version_id=answer["VersionId"],
@@ -140,7 +149,7 @@ class DropStore:
         try:
             head = self._s3.head_object(Bucket=self._bucket, Key=key)
         except NOT_SERVED as error:
-            raise DropNotPut(PutFailure.THERE, name_of(error)) from None
+            raise DropNotPut(PutFailure.THERE, cause_of(error)) from None
         metadata = head["Metadata"]
         if not origin.as_metadata().items() <= metadata.items():
             raise AnotherOrigin("a drop of another life or another choice")
@@ -156,17 +165,15 @@ class DropStore:
 
     # --- erasing, and sweeping what nobody committed
 
-    def sweep_generations(self, connection_id: str, generations: Iterable[int]) -> bool:
-        """Delete every version of the drops of these generations; True when nothing of them is left.
-
-        Raises ClientError or BotoCoreError.
-        """
+    def sweep_generations(self, connection_id: str, generations: Iterable[int]) -> None:
+        """Delete every version of the drops of these generations. Raises NotSwept, and one of `NOT_SERVED`."""
         keys = {drop_key(connection_id, generation) for generation in generations}
         listed = self._s3.get_paginator("list_object_versions")
         pages = (page for key in sorted(keys) for page in listed.paginate(Bucket=self._bucket, Prefix=key))
         found = [entries for page in pages if (entries := _entries(page))]
-        gone = [self._delete(entries) for entries in found]
-        return sum(gone) == sum(len(entries) for entries in found)
+        for refused in [self._delete(entries) for entries in found]:
+            if refused:
+                raise NotSwept(refused[0])
 
     def contents(self, connection_id: str) -> "Contents":
         """Count everything of one connection. Raises one of `NOT_SERVED`."""
@@ -180,7 +187,7 @@ class DropStore:
     def sweep(self, connection_id: str, time_left: Callable[[], timedelta]) -> bool:
         """Delete every version, delete marker and unfinished upload of a connection; True once a listing is empty.
 
-        False when time runs out first or S3 refuses everything that is left. Raises one of `NOT_SERVED`.
+        False when time runs out first. Raises NotSwept when S3 refuses all that is left, and one of `NOT_SERVED`.
         """
         with suppress(TimeIsUp):
             while time_left() > _SWEEP_STEP:
@@ -190,11 +197,11 @@ class DropStore:
                 )
                 if not found and not uploads:
                     return True
-                gone = self._delete(found) if found else 0
+                refused = self._delete(found) if found else []
                 for upload in uploads:
-                    gone += self._abort(upload["Key"], upload["UploadId"])
-                if not gone:
-                    return False
+                    self._abort(upload["Key"], upload["UploadId"])
+                if refused and len(refused) == len(found) and not uploads:
+                    raise NotSwept(refused[0])
         return False
 
     def put_receipt(self, connection_id: str, requested_at: datetime, receipt: dict[str, Any]) -> None:
@@ -227,17 +234,17 @@ class DropStore:
         for prefix in _prefixes(connection_id):
             yield from pages.paginate(Bucket=self._bucket, Prefix=prefix)
 
-    def _delete(self, entries: "list[ObjectIdentifierTypeDef]") -> int:
+    def _delete(self, entries: "list[ObjectIdentifierTypeDef]") -> list[str]:
+        """The codes with which S3 refused some of them."""
         answer = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": entries, "Quiet": True})
-        return len(entries) - len(answer.get("Errors", []))
+        return [error.get("Code", "") for error in answer.get("Errors", [])]
 
-    def _abort(self, key: str, upload_id: str) -> int:
+    def _abort(self, key: str, upload_id: str) -> None:
         try:
             self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
         except ClientError as error:
             if error.response["Error"]["Code"] != "NoSuchUpload":
                 raise
-        return 1
 
 
 @dataclass(frozen=True)

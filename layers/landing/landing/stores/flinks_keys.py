@@ -52,7 +52,7 @@ class _Kept:
         key, times = self._key, self._forgotten
         if key is None:
             secret = self._secrets.get_secret_value(SecretId=self._arn)
-            key = _member(secret["SecretString"], self._member)
+            key = _member(secret.get("SecretString", ""), self._member)
             if times == self._forgotten:  # else it may be what was to be forgotten
                 self._key = key
         return key

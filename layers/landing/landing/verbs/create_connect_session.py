@@ -8,8 +8,9 @@ from typing import Literal
 from urllib.parse import urlencode
 
 from landing.domain.reasons import Reason
+from landing.error_names import Cause
 from landing.flinks.client import TokenMint
-from landing.flinks.codes import what_to_do
+from landing.flinks.codes import cause_in, what_to_do
 from landing.stores.owner_tag import OwnerTag
 from landing.stores.session_count import SessionCount
 
@@ -27,11 +28,12 @@ class ConnectSession:
 
 
 class NoSession(Exception):
-    """Flinks minted no token; `reason` says why, as `flinks/codes.py` has it."""
+    """Flinks minted no token; `reason` says why, as `flinks/codes.py` has it, and `cause` what it answered."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: Reason, cause: Cause) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def create_connect_session(
     count.take_one(owner, clock())
     answer = flinks.generate_authorize_token()
     if answer.token is None:
-        raise NoSession(what_to_do(answer).reason)
+        raise NoSession(what_to_do(answer).reason, cause_in(answer))
     expires_at = clock() + VALID_FOR
     parameters = {
         "authorizeToken": answer.token,

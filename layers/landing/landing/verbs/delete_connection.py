@@ -41,17 +41,19 @@ from landing.domain.erasing import (
 )
 from landing.domain.reasons import Reason
 from landing.domain.transitions import swept
-from landing.error_names import NOT_SERVED, name_of, place_of
+from landing.error_names import NOT_SERVED, Cause, cause_of
+from landing.flinks.answer import Answer
 from landing.flinks.client import FlinksClient
-from landing.flinks.codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, what_to_do
+from landing.flinks.codes import ANOTHER_OWNER, OWNER_UNPROVEN, Kind, cause_in, what_to_do
 from landing.flinks.wire import Fault
 from landing.metrics import Metric
 from landing.stores.connection_row import UnreadableRow
 from landing.stores.connection_table import ConnectionTable, RowChanged
-from landing.stores.drop_store import DropStore
+from landing.stores.drop_store import DropStore, NotSwept
 from landing.stores.index_key import IndexKey
 from landing.stores.login_seal import LoginSeal, Purpose
 from landing.stores.queues import EraseQueue
+from landing.verbs.fetch_steps import ROW_WITHOUT_LOGIN
 from landing.verbs.receipt import TOMBSTONE_FOR, completed_at_of, counts_of, erasure_of, receipt_of
 
 _REFUSED_AS_OWNER = frozenset(verdict.reason for verdict in (ANOTHER_OWNER, OWNER_UNPROVEN))
@@ -110,8 +112,10 @@ class EraseOutcome:
     receipt: dict[str, Any] | None = None
     would_erase: dict[str, Any] | None = None
     metrics: tuple[str, ...] = ()
-    cause: str | None = None
-    """The call of AWS that failed, for the log."""
+    cause: Cause | None = None
+    """What ended the run before its end."""
+    is_news: bool = True
+    """Whether anything is now as it was not before."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class Later:
     metric: str | None = None
     not_before: float | None = None
     due_at: datetime | None = None
-    cause: str | None = None
+    cause: Cause | None = None
     unanswered: bool = False
 
 
@@ -180,7 +184,7 @@ class Eraser:
         """Go on with what a message says is due. Raises one of `NOT_SERVED` when the table cannot serve."""
         if time_left() < RUN_TAKES:
             self.queue.send(hint)
-            return EraseOutcome(hint.connection_id, EraseEnding.EARLY)
+            return EraseOutcome(hint.connection_id, EraseEnding.EARLY, is_news=False)
         now = self.clock()
         try:
             claim = self._claim(hint, now, even_if_early=False)
@@ -189,23 +193,26 @@ class Eraser:
             if row is not None and row.status not in ERASED and row.uncommitted:
                 return self._sweep_uncommitted(row, now)
             if row is None or row.hint != hint or row.status is not Status.DELETING or row.due_at is None:
-                return EraseOutcome(hint.connection_id, EraseEnding.STALE)
+                return EraseOutcome(hint.connection_id, EraseEnding.STALE, is_news=False)
             self.queue.wake(hint, row.due_at - now)
-            return EraseOutcome(hint.connection_id, EraseEnding.EARLY, due_at=row.due_at)
+            return EraseOutcome(hint.connection_id, EraseEnding.EARLY, due_at=row.due_at, is_news=False)
         return self._work(claim, time_left)
 
     def _sweep_uncommitted(self, row: Connection, now: datetime) -> EraseOutcome:
         """Delete the drops that a living connection put and never committed, once no more of them can land."""
         if row.sweepable_at is not None and now < row.sweepable_at:
             self.queue.wake(row.hint, row.sweepable_at - now)
-            return EraseOutcome(row.connection_id, EraseEnding.EARLY, due_at=row.sweepable_at)
-        if not self.drops.sweep_generations(row.connection_id, row.uncommitted or ()):
+            return EraseOutcome(row.connection_id, EraseEnding.EARLY, due_at=row.sweepable_at, is_news=False)
+        try:
+            self.drops.sweep_generations(row.connection_id, row.uncommitted or ())
+        except NotSwept as refusal:
             self.queue.wake(row.hint, self.limits.backoff.last)
-            return EraseOutcome(row.connection_id, EraseEnding.EARLY, Reason.SWEEP_UNFINISHED)
+            counted, why = (Metric.ERASE_ERROR,), Reason.SWEEP_UNFINISHED
+            return EraseOutcome(row.connection_id, EraseEnding.EARLY, why, metrics=counted, cause=refusal.cause)
         try:
             self.table.apply(row.connection_id, swept(row, self.clock()))
         except RowChanged:  # whoever changed it knows that there is something to sweep, and has it swept
-            return EraseOutcome(row.connection_id, EraseEnding.STALE)
+            return EraseOutcome(row.connection_id, EraseEnding.STALE, is_news=False)
         return EraseOutcome(row.connection_id, EraseEnding.SWEPT)
 
     # --- one run
@@ -228,8 +235,10 @@ class Eraser:
             try:
                 return self._steps(claim, time_left)
             except (*NOT_SERVED, UnreadableRow) as error:
-                cause = f"{name_of(error)} at {place_of(error)}"
-                return self._later(claim, Later(Reason.SERVICE_UNAVAILABLE, Metric.ERASE_ERROR, cause=cause))
+                broken_off = Later(Reason.SERVICE_UNAVAILABLE, Metric.ERASE_ERROR, cause=cause_of(error))
+                return self._later(claim, broken_off)
+            except NotSwept as refusal:
+                return self._later(claim, Later(Reason.SWEEP_UNFINISHED, Metric.ERASE_ERROR, cause=refusal.cause))
         except RowChanged as loss:  # our lease is over, and someone else goes on
             return self._standing(loss.row or claim)
 
@@ -281,28 +290,28 @@ class Eraser:
         ):
             return Later(Reason.ANOTHER_CONNECTION_UNDER_WAY)
         if claim.sealed_login is None:
-            return Later(Reason.LOGIN_MISSING, Metric.ERASE_ERROR)
+            return Later(Reason.LOGIN_MISSING, Metric.ERASE_ERROR, cause=ROW_WITHOUT_LOGIN)
         login_id = self.seal.open(claim.sealed_login, claim.connection_id, Purpose.LOGIN)
         answer = self.flinks.delete_card(login_id)
         verdict = what_to_do(answer)
         if verdict.kind is Kind.DELETED:
             return AtFlinks.DELETED
         if verdict.kind is Kind.GONE:
-            return self._gone(claim)
+            return self._gone(claim, answer)
         unanswered = answer.fault is Fault.TIMEOUT or answer.fault is Fault.UNREACHABLE
-        return Later(verdict.reason, verdict.metric, answer.retry_after, unanswered=unanswered)
+        return Later(verdict.reason, verdict.metric, answer.retry_after, cause=cause_in(answer), unanswered=unanswered)
 
-    def _gone(self, claim: Connection) -> AtFlinks | Later:
+    def _gone(self, claim: Connection, answer: Answer) -> AtFlinks | Later:
         """Flinks knows no such login: which is what a wrong address or customerId would hear of every login.
 
         So it counts only from the Flinks that once opened this login, and with credentials that are good there now.
         """
         if claim.flinks_home not in (None, self.flinks.home):
-            return Later(Reason.ANOTHER_FLINKS, Metric.FLINKS_HOME_MISMATCH)
+            return Later(Reason.ANOTHER_FLINKS, Metric.FLINKS_HOME_MISMATCH, cause=cause_in(answer))
         minted = self.flinks.generate_authorize_token()
         if minted.token is None:
             verdict = what_to_do(minted)
-            return Later(verdict.reason, verdict.metric, minted.retry_after)
+            return Later(verdict.reason, verdict.metric, minted.retry_after, cause=cause_in(minted))
         if claim.flinks_home is not None:
             return AtFlinks.ALREADY_GONE
         return AtFlinks.UNANSWERED if erasure_of(claim).unanswered else AtFlinks.UNKNOWN
@@ -336,7 +345,9 @@ class Eraser:
         backoff = self.limits.backoff
         pause = backoff.last if overdue else backoff.delay(claim.retries, self.jitter, later.not_before)
         due_at = later.due_at or now + pause
-        row = self._write(claim, still_erasing(claim, now, due_at, reason=later.reason, unanswered=later.unanswered))
+        cause = later.cause.text if later.cause else None
+        still = still_erasing(claim, now, due_at, reason=later.reason, cause=cause, unanswered=later.unanswered)
+        row = self._write(claim, still)
         self.queue.wake(row.hint, due_at - now)
         metrics = (*([later.metric] if later.metric else []), *([Metric.ERASURE_OVERDUE] if overdue else []))
         return EraseOutcome(

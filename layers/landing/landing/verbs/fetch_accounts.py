@@ -18,11 +18,20 @@ from landing.domain.change import Transition, meets
 from landing.domain.connection import Action, Connection, Hint, Status
 from landing.domain.reasons import Reason
 from landing.domain.transitions import Put, claimed, gave_up, next_generation, pending, ready, taken_over, waiting
-from landing.error_names import NOT_SERVED, name_of, place_of
+from landing.error_names import NOT_SERVED, Cause, cause_of
 from landing.flinks import account_data
 from landing.flinks.answer import Answer, Call
 from landing.flinks.client import FlinksClient
-from landing.flinks.codes import ANOTHER_LOGIN, ANOTHER_OWNER, CHOICE_GONE, OWNER_UNPROVEN, Kind, Verdict, what_to_do
+from landing.flinks.codes import (
+    ANOTHER_LOGIN,
+    ANOTHER_OWNER,
+    CHOICE_GONE,
+    OWNER_UNPROVEN,
+    Kind,
+    Verdict,
+    cause_in,
+    what_to_do,
+)
 from landing.metrics import Metric
 from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.drop_store import AnotherOrigin, DropNotPut, DropStore, Origin, PutFailure
@@ -30,7 +39,7 @@ from landing.stores.index_key import IndexKey
 from landing.stores.login_seal import LoginSeal, Purpose
 from landing.stores.owner_tag import Ownership, OwnerTag
 from landing.stores.queues import EraseQueue, FetchQueue
-from landing.verbs.fetch_steps import WAITED_FOR_OTHERS, FetchEnding, FetchOutcome, Limits, Step
+from landing.verbs.fetch_steps import ROW_WITHOUT_LOGIN, WAITED_FOR_OTHERS, FetchEnding, FetchOutcome, Limits, Step
 
 
 @dataclass(frozen=True)
@@ -78,14 +87,14 @@ class Fetcher:
         except RowChanged as loss:
             return self._lost(step, loss.row)
         except NOT_SERVED as error:
-            return replace(self._give_back(step), cause=f"{name_of(error)} at {place_of(error)}")
+            return self._give_back(step, cause_of(error))
 
     def _refused(self, hint: Hint, row: Connection | None, now: datetime) -> FetchOutcome:
         unfinished = (Status.PENDING, Status.WAITING, Status.FETCHING)
         if row is None or row.hint != hint or row.status not in unfinished or row.due_at is None:
-            return FetchOutcome(hint, FetchEnding.STALE)
+            return FetchOutcome(hint, FetchEnding.STALE, is_news=False)
         self.queue.wake(row.hint, row.due_at - now)
-        return FetchOutcome(hint, FetchEnding.EARLY)
+        return FetchOutcome(hint, FetchEnding.EARLY, is_news=False)
 
     def _lost(self, step: Step, row: Connection | None) -> FetchOutcome:
         if row is not None and row.hint == step.claim.hint and row.refetch_wanted:
@@ -97,11 +106,11 @@ class Fetcher:
         self._write(step.claim, next_generation(step.claim, self.clock(), put=step.sent.put))
         return FetchOutcome(step.claim.hint, FetchEnding.NEXT_GENERATION)
 
-    def _give_back(self, step: Step) -> FetchOutcome:
+    def _give_back(self, step: Step, cause: Cause) -> FetchOutcome:
         """AWS did not serve in the middle of a claim: let someone try later. If the table is what ails, it raises."""
         try:
             counting = Step(step.claim, metrics=(Metric.FETCH_ERROR,), sent=step.sent)
-            return self._wait(counting, Reason.SERVICE_UNAVAILABLE)
+            return self._wait(counting, Reason.SERVICE_UNAVAILABLE, cause)
         except RowChanged:
             return FetchOutcome(step.claim.hint, FetchEnding.SUPERSEDED)
 
@@ -118,7 +127,7 @@ class Fetcher:
         claim = step.claim
         login_id = self._login_of(step)
         if login_id is None:
-            return self._end(step, Status.FAILED, Reason.LOGIN_MISSING, Action.CONTACT_SUPPORT)
+            return self._end(step, Status.FAILED, Reason.LOGIN_MISSING, Action.CONTACT_SUPPORT, ROW_WITHOUT_LOGIN)
         answer = self.flinks.exchange(login_id, self._may_ask_again(claim))
         verdict = what_to_do(answer)
         step = step.noting(verdict.metric)
@@ -147,7 +156,7 @@ class Fetcher:
             verdict = what_to_do(answer)
             step = step.noting(verdict.metric)
             if verdict.kind is Kind.PENDING:
-                return self._pending(step, seen_202=answer.fault is None)
+                return self._pending(step, answer)
             if verdict.kind is Kind.STOP and claim.account_ids:
                 return self._otherwise(step, CHOICE_GONE, answer)
             if verdict.kind is not Kind.READY:
@@ -163,7 +172,7 @@ class Fetcher:
             return self._otherwise(step, OWNER_UNPROVEN, answer)
         login_id = self._login_of(step)
         if login_id is None:
-            return self._end(step, Status.FAILED, Reason.LOGIN_MISSING, Action.CONTACT_SUPPORT)
+            return self._end(step, Status.FAILED, Reason.LOGIN_MISSING, Action.CONTACT_SUPPORT, ROW_WITHOUT_LOGIN)
         about = account_data.About(
             claim.connection_id, claim.generation, claim.owner, claim.institution, fetched_at=self.clock()
         )
@@ -172,7 +181,7 @@ class Fetcher:
         except account_data.AnotherLogin:
             return self._otherwise(step, ANOTHER_LOGIN, answer)
         except account_data.Incomplete:
-            return self._wait(step, Reason.ACCOUNT_DATA_INCOMPLETE)
+            return self._wait(step, Reason.ACCOUNT_DATA_INCOMPLETE, cause_in(answer))
         if claim.account_ids and packed.accounts == 0:
             return self._otherwise(step, CHOICE_GONE, answer)
         choice = self.index.choice_mark(claim.connection_id, claim.account_ids)
@@ -181,7 +190,7 @@ class Fetcher:
             drop = self.drops.put_once(claim.connection_id, claim.generation, packed, origin)
         except DropNotPut as failure:
             step.sent.put = _PUT[failure.failure]
-            return self._wait(step, Reason.DROP_NOT_STORED)
+            return self._wait(step, Reason.DROP_NOT_STORED, failure.cause)
         except AnotherOrigin:
             step.sent.put = Put.LANDED
             return self._hand_over(step)
@@ -211,20 +220,21 @@ class Fetcher:
     # --- the ways out of a claim
 
     def _otherwise(self, step: Step, verdict: Verdict, answer: Answer) -> FetchOutcome:
-        claim = step.claim
+        cause = cause_in(answer)
         match verdict.kind:
             case Kind.RECONNECT:
-                return self._end(step, Status.ACTION_REQUIRED, verdict.reason, verdict.action)
+                return self._end(step, Status.ACTION_REQUIRED, verdict.reason, verdict.action, cause)
             case Kind.STOP:
-                return self._end(step, Status.FAILED, verdict.reason, verdict.action)
+                return self._end(step, Status.FAILED, verdict.reason, verdict.action, cause)
             case Kind.QUARANTINE:
-                return self._end(step.noting(verdict.metric), Status.FAILED, verdict.reason, verdict.action)
+                step = step.noting(verdict.metric)
+                return self._end(step, Status.FAILED, verdict.reason, verdict.action, cause)
             case Kind.REAUTHORIZE:
                 return self._reauthorize(step, verdict, answer)
             case Kind.OUR_CREDENTIALS:
-                return self._wait(replace(step, claim=self._begun_anew(claim)), verdict.reason)
+                return self._wait(replace(step, claim=self._begun_anew(step.claim)), verdict.reason, cause)
             case _:
-                return self._wait(step, verdict.reason, not_before=answer.retry_after)
+                return self._wait(step, verdict.reason, cause, not_before=answer.retry_after)
 
     def _reauthorize(self, step: Step, verdict: Verdict, answer: Answer) -> FetchOutcome:
         """Open another session, as often as is left of them.
@@ -236,38 +246,49 @@ class Fetcher:
         waited = claim.sealed_request is not None and claim.reason in WAITED_FOR_OTHERS
         sessions, refusals = claim.sessions - waited, (claim.refusals or 0) + refused
         if (refusals >= self.limits.refusals) if refused else (sessions >= self.limits.sessions):
-            return self._end(step, Status.FAILED, verdict.reason, Action.CONTACT_SUPPORT)
+            return self._end(step, Status.FAILED, verdict.reason, Action.CONTACT_SUPPORT, cause_in(answer))
         self.flinks.refresh_credentials()
         claim = replace(claim, sealed_request=None, sessions=sessions, refusals=refusals)
-        return self._wait(replace(step, request_id=None, claim=claim), verdict.reason)
+        return self._wait(replace(step, request_id=None, claim=claim), verdict.reason, cause_in(answer))
 
-    def _pending(self, step: Step, *, seen_202: bool) -> FetchOutcome:
-        claim, now = step.claim, self.clock()
+    def _pending(self, step: Step, answer: Answer) -> FetchOutcome:
+        claim, now, cause = step.claim, self.clock(), cause_in(answer)
         if now >= (claim.poll_until or self._last_try(claim)):
-            return self._end(step, Status.FAILED, Reason.TIMED_OUT, Action.CONTACT_SUPPORT)
+            return self._end(step, Status.FAILED, Reason.TIMED_OUT, Action.CONTACT_SUPPORT, cause)
         delay, poll_until = self.limits.poll_every, claim.poll_until
-        if seen_202:
-            poll_until = poll_until or now + self.limits.poll_for
+        went_on = claim.sealed_request is not None and claim.reason is None
+        if answer.fault is None:
+            poll_until, ill = poll_until or now + self.limits.poll_for, None
         else:  # a data call that timed out: Flinks may be at it, or may be ill
+            ill = cause
             delay = min(max(delay, self.limits.backoff.delay(claim.retries, self.jitter)), self.limits.session_idles)
             claim = replace(claim, retries=claim.retries + 1)
         row = self._write(
             claim,
-            pending(claim, now, now + delay, sealed_request=self._sealed_request(step), poll_until=poll_until),
+            pending(
+                claim,
+                now,
+                now + delay,
+                sealed_request=self._sealed_request(step),
+                poll_until=poll_until,
+                cause=ill.text if ill else None,
+            ),
         )
         self.queue.wake(row.hint, delay)
-        return FetchOutcome(claim.hint, FetchEnding.PENDING, metrics=step.metrics)
+        is_news = ill is not None or claim.cause is not None or not went_on
+        return FetchOutcome(claim.hint, FetchEnding.PENDING, metrics=step.metrics, cause=ill, is_news=is_news)
 
     def _wait(
         self,
         step: Step,
         reason: Reason,
+        cause: Cause,
         *,
         not_before: float | None = None,
     ) -> FetchOutcome:
         claim, now = step.claim, self.clock()
         if now >= self._last_try(claim):
-            return self._end(step, Status.FAILED, reason, Action.CONTACT_SUPPORT)
+            return self._end(step, Status.FAILED, reason, Action.CONTACT_SUPPORT, cause)
         delay = self.limits.backoff.delay(claim.retries, self.jitter, not_before)
         sealed_request, idle = self._sealed_request(step), self.limits.session_idles
         if sealed_request is not None and timedelta(seconds=not_before or 0) > idle:
@@ -282,12 +303,13 @@ class Fetcher:
                 now,
                 now + delay,
                 reason=reason,
+                cause=cause.text,
                 sealed_request=sealed_request,
                 put=step.sent.put,
             ),
         )
         self.queue.wake(row.hint, delay)
-        return FetchOutcome(claim.hint, FetchEnding.WAITING, reason, step.metrics)
+        return FetchOutcome(claim.hint, FetchEnding.WAITING, reason, step.metrics, cause=cause)
 
     def _begun_anew(self, claim: Connection) -> Connection:
         """`claim` with all its time before it: no connection pays with its budget for a fault of ours."""
@@ -297,11 +319,12 @@ class Fetcher:
     def _last_try(self, claim: Connection) -> datetime:
         return (claim.started_at or claim.received_at) + self.limits.retry_for
 
-    def _end(self, step: Step, status: Status, reason: Reason, action: Action) -> FetchOutcome:
-        self._write(
-            step.claim, gave_up(step.claim, self.clock(), status, reason=reason, action=action, put=step.sent.put)
+    def _end(self, step: Step, status: Status, reason: Reason, action: Action, cause: Cause) -> FetchOutcome:
+        ended = gave_up(
+            step.claim, self.clock(), status, reason=reason, cause=cause.text, action=action, put=step.sent.put
         )
-        return FetchOutcome(step.claim.hint, FetchEnding(status.value), reason, step.metrics)
+        self._write(step.claim, ended)
+        return FetchOutcome(step.claim.hint, FetchEnding(status.value), reason, step.metrics, cause=cause)
 
     def _write(self, claim: Connection, transition: Transition) -> Connection:
         """The one write that ends a claim. Raises RowChanged when the claim was lost."""
@@ -332,7 +355,7 @@ def fetch_all(
     def one(hint: Hint) -> FetchOutcome:
         if time_left() < CLAIM_TAKES:
             fetcher.queue.send(hint)
-            return FetchOutcome(hint, FetchEnding.HANDED_ON)
+            return FetchOutcome(hint, FetchEnding.HANDED_ON, is_news=False)
         return fetcher.fetch(hint)
 
     with ThreadPoolExecutor(threads) as pool:

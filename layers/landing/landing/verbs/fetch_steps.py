@@ -8,6 +8,9 @@ from landing.domain.backoff import USUAL, Backoff
 from landing.domain.connection import Connection, Hint
 from landing.domain.reasons import Reason
 from landing.domain.transitions import Put
+from landing.error_names import Cause
+
+ROW_WITHOUT_LOGIN = Cause("row_without_login", "row_without_login")
 
 WAITED_FOR_OTHERS = frozenset(
     {
@@ -74,7 +77,10 @@ class FetchOutcome:
     reason: Reason | None = None
     metrics: tuple[str, ...] = ()
     correlation_id: str | None = None
-    cause: str | None = None  # which call of AWS was not served, in AWS's words, and where
+    cause: Cause | None = None
+    """What ended the claim without data: a call of AWS or Flinks, and what it was answered with."""
+    is_news: bool = True
+    """Whether anything is now as it was not before; a poll that finds Flinks still at it is none."""
 
 
 @dataclass
