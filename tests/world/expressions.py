@@ -242,8 +242,9 @@ def number(value: Decimal | str) -> str:
 
 def copied[T](value: T) -> T:
     """A deep copy of JSON-like data, several times faster than `copy.deepcopy`."""
-    if isinstance(value, dict):
-        return {k: copied(v) for k, v in value.items()}  # type: ignore[return-value]  # a dict for a dict
-    if isinstance(value, list):
+    kind = type(value)
+    if kind is dict:
+        return {k: copied(v) for k, v in value.items()}  # type: ignore[attr-defined,return-value]  # a dict for a dict
+    if kind is list:
         return [copied(v) for v in value]  # type: ignore[return-value]  # a list for a list
     return value

@@ -63,11 +63,14 @@ def stored(value: Value) -> Value:
 
 def size_of(value: Any) -> int:
     """Bytes as AWS counts them, near enough: names and values in UTF-8, a few for each nested value."""
-    if isinstance(value, dict):
-        return sum(len(name) + size_of(inner) for name, inner in value.items())
-    if isinstance(value, list):
-        return 3 + sum(size_of(inner) + 1 for inner in value)
-    return len(value.encode()) if isinstance(value, str) else len(value) if isinstance(value, bytes) else 1
+    kind = type(value)
+    if kind is dict:
+        return sum(map(len, value)) + sum(map(size_of, value.values()))
+    if kind is list:
+        return 3 + len(value) + sum(map(size_of, value))
+    if kind is str:
+        return len(value) if value.isascii() else len(value.encode())
+    return len(value) if kind is bytes else 1
 
 
 @dataclass(frozen=True)

@@ -75,9 +75,10 @@ _checked_forms: set[Any] = set()
 
 
 def _form(given: Any) -> Any:
-    if isinstance(given, dict):
-        return tuple((name, _form(value)) for name, value in given.items())
-    return tuple({_form(value) for value in given}) if isinstance(given, list) else type(given)
+    kind = type(given)
+    if kind is dict:
+        return (*given, *map(_form, given.values()))
+    return tuple({_form(value) for value in given}) if kind is list else kind
 
 
 def _check(client: Any, operation: str, given: dict[str, Any]) -> None:

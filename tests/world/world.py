@@ -371,7 +371,7 @@ class StreamDelivery(_Source):
             return None
         lanes = [(lane, shard) for m, shard in zip(self._mappings, self._shards, strict=True) for lane in m.lanes]
         waits = [lane.waits_until for lane, _ in lanes if lane.waits_until is not None]
-        if any(lane.waits_until is None and shard.after(lane.checkpoint, 1) for lane, shard in lanes):
+        if any(lane.waits_until is None and shard.has_more(lane.checkpoint) for lane, shard in lanes):
             return self.world.clock.now()
         # A microsecond more than the float says, which may have been rounded down.
         return datetime.fromtimestamp(min(waits), UTC) + timedelta(microseconds=1) if waits else None
@@ -393,6 +393,11 @@ class _Shard:
 
     def __init__(self, table: Table, number: int) -> None:
         self._table, self._number = table, number
+        self._texts: dict[str, str] = {}  # a record never changes, and is read many times
+
+    def has_more(self, sequence_number: str | None) -> bool:
+        held = self._table.shard(self._number)
+        return bool(held) and _sequence_number(held[-1]) > (sequence_number or "")
 
     def after(self, sequence_number: str | None, limit: int) -> list[dict[str, Any]]:
         held = self._table.shard(self._number)
@@ -404,7 +409,9 @@ class _Shard:
         return _sequence_number(held[-1]) if held else None
 
     def _told(self, record: dict[str, Any]) -> dict[str, Any]:
-        told: dict[str, Any] = loads(dumps(record, default=_in_json))
+        if (text := self._texts.get(number := _sequence_number(record))) is None:
+            text = self._texts[number] = dumps(record, default=_in_json)
+        told: dict[str, Any] = loads(text)
         return {**told, "eventSourceARN": self._table.stream_arn}
 
 

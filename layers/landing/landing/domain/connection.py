@@ -235,7 +235,7 @@ def whole_milliseconds(instant: datetime) -> datetime:
 
 def timestamp(instant: datetime) -> str:
     """RFC 3339 UTC of fixed width, so that comparing the strings compares the times."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def instant(timestamp: str) -> datetime:
