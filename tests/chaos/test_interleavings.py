@@ -8,72 +8,15 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from threading import Semaphore, Thread, get_ident
-from typing import Any
 
 import pytest
 
 from landing import wiring
 from landing.domain.connection import Status
+from tests.chaos.workers import Worker, Workers
 from tests.world.erasing import LAMBDA_SECONDS, Erasing, with_erasing
 from tests.world.service import Service, running_service
-from tests.world.world import WorkerDied, World
-
-type Work = Callable[[], Any]
-
-
-class Worker:
-    """Work in a thread of its own, which makes a call only when it is let."""
-
-    def __init__(self, stage: "Stage", work: Work) -> None:
-        self._stage = stage
-        self._work = work
-        self._go, self._stopped = Semaphore(0), Semaphore(0)
-        self._dies = False
-        self.over = False
-        self.calls: list[str] = []
-        self.answer: Any = None
-        self.error: Exception | None = None
-        self._thread = Thread(target=self._run, daemon=True)
-        self._thread.start()
-        self._stopped.acquire()
-
-    def advance(self, calls: int = 1_000) -> None:
-        """Let it make so many calls, or as many as it still has."""
-        for _ in range(calls):
-            if self.over:
-                return
-            self._go.release()
-            self._stopped.acquire()
-
-    def die(self) -> None:
-        self._dies = True
-        self.advance(1)
-
-    def die_with_a_late_put(self, lands_after: float) -> None:
-        """Die in the next call, which arrives at S3 later."""
-        self._stage.world.crash_at(len(self._stage.world.calls) + 1, "late", lands_after)
-        self.advance(1)
-
-    def boundary(self, call: str) -> None:
-        self._stopped.release()
-        self._go.acquire()
-        if self._dies:
-            raise WorkerDied(call)
-        self.calls.append(call)
-
-    def _run(self) -> None:
-        self._stage.workers[get_ident()] = self
-        try:
-            self.answer = self._work()
-        except WorkerDied:
-            pass
-        except Exception as error:  # noqa: BLE001 - told to the test, which lives in another thread
-            self.error = error
-        finally:
-            del self._stage.workers[get_ident()]
-            self.over = True
-            self._stopped.release()
+from tests.world.world import World
 
 
 class Stage:
@@ -81,26 +24,18 @@ class Stage:
 
     def __init__(self, service: Service, erasing: Erasing) -> None:
         self.service, self.erasing, self.world = service, erasing, service.world
-        self.workers: dict[int, Worker] = {}
+        self.workers = Workers(service.world)
         self.connection_id = ""
-        call = self.world.call
-
-        def stepwise(service: str, operation: str, *call_of: Any) -> Any:
-            if worker := self.workers.get(get_ident()):
-                worker.boundary(f"{service} {operation}")
-            return call(service, operation, *call_of)
-
-        self.world.call = stepwise  # type: ignore[method-assign,assignment]  # the one door to the outside
 
     def fetch(self) -> Worker:
         wiring.reset()  # workers share nothing but AWS and Flinks
         hint, fetcher = self.service.row(self.connection_id).hint, wiring.fetcher()
-        return Worker(self, lambda: fetcher.fetch(hint))
+        return Worker(self.workers, lambda: fetcher.fetch(hint))
 
     def erase(self) -> Worker:
         wiring.reset()
         time_left, eraser = timedelta(seconds=LAMBDA_SECONDS), wiring.eraser()
-        return Worker(self, lambda: eraser.erase(self.connection_id, "T-1", lambda: time_left))
+        return Worker(self.workers, lambda: eraser.erase(self.connection_id, "T-1", lambda: time_left))
 
     def deliveries(self, *, enabled: bool) -> None:
         self.service.stream.enabled = self.service.queue.enabled = self.service.schedule.enabled = enabled

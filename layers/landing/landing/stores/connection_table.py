@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -215,15 +214,15 @@ class ConnectionTable:
         return self._still_there(self._query(index, key.condition(expects), key), expects)
 
     def _query(self, index: str, condition: str, key: Expressions) -> Iterator[Item]:
-        pages: Any = self._queries.paginate(
-            TableName=self._table, IndexName=index, KeyConditionExpression=condition, **key.aliases
-        )
-        for page in pages:
+        start: dict[str, Any] = {}
+        while True:
+            page: Any = self._dynamodb.query(
+                TableName=self._table, IndexName=index, KeyConditionExpression=condition, **key.aliases, **start
+            )
             yield from page["Items"]
-
-    @cached_property
-    def _queries(self) -> Any:
-        return self._dynamodb.get_paginator("query")
+            if (last := page.get("LastEvaluatedKey")) is None:
+                return
+            start = {"ExclusiveStartKey": last}
 
     def _still_there(self, entries: Iterable[Item], expects: Equals) -> Iterator[Read]:
         """The rows of an index's entries, as the table has them, of those that still belong there.
