@@ -7,53 +7,84 @@ nothing of how the service works.
 import gzip
 import json
 from collections import defaultdict
+from datetime import datetime, timedelta
 from typing import Any
 
-from landing.domain.connection import Connection, Status, timestamp
+from landing.domain.connection import ERASED, AtFlinks, Connection, Status, timestamp
+from landing.domain.reasons import Reason
+from landing.metrics import Metric
 from landing.stores.connection_row import from_item
+from landing.verbs.fetch_steps import Limits
+from landing.verbs.resume_stalled import OVERDUE_AFTER
+from tests.chaos.reference import Broken
 from tests.world.service import BUCKET, TABLE, Service
 
-
-class Broken(AssertionError):
-    """A promise was broken; the message says which, and where."""
+_STILL = float("inf")
+_INDEX_TRAILS = timedelta(seconds=10)
+"""How far an index may trail behind: whom it does not show yet, no eraser can spare."""
+REFUSED_AS_OWNER = (Reason.OWNERSHIP_MISMATCH, Reason.OWNERSHIP_UNPROVEN)
 
 
 class Promises:
-    """An observer of a service: `check` after a step raises Broken."""
+    """An observer of a service: `check` after a step raises Broken.
 
-    def __init__(self, service: Service) -> None:
+    `accounts`: all that the login has, if known. `timely`: workers end with their function and clocks agree nearly;
+    without that, what rests on a lease may be late, and only what rests on none is checked.
+    """
+
+    def __init__(self, service: Service, accounts: frozenset[str] | None = None, *, timely: bool = True) -> None:
         self._service = service
+        self._timely = timely
+        self._all_accounts = accounts
         self._committed: dict[tuple[str, int, Any], tuple[str, str]] = {}
         self._erased: dict[str, int] = {}
         self._accounts: dict[str, frozenset[str]] = {}
         self._read: dict[str, tuple[Any, Connection]] = {}
         self._written_ready: list[Any] = []
+        self._writes = 0
+        self._owns_since: dict[str, tuple[int, datetime]] = {}
+        self._owns_until: dict[str, float] = {}
+        self._cards = set(service.bank.vault.cards)
+        self._erasing: dict[str, int] = {}
+        self._claimed: dict[str, int] = {}
+        self._spared_already: set[tuple[str, datetime | None]] = set()
+        self._broken: list[Broken] = []  # noticed where a worker would have caught it
         service.world.tables[TABLE].watchers.append(self._written)
 
     def _written(self, item: Any) -> None:
         if item["status"] == {"S": Status.READY}:
             self._written_ready.append(item)
+        if item["status"] != {"S": Status.FETCHING}:
+            row = from_item(item)
+            self._who_owns(row)
+            if row.erasure is not None and row.erasure.at_flinks is AtFlinks.KEPT:
+                self._spared(row)
 
     def check(self) -> None:
         """Every promise that holds at every moment."""
+        for broken in self._broken:
+            raise broken
         for item in self._written_ready:
             self._commit(from_item(item))
         self._written_ready.clear()
+        self._cards_of_owners()
         below = self._objects()
-        for row in self._rows():
+        for row in self.rows():
+            self._bounded(row)
             if row.status is Status.READY:
                 self._ready(row, below[row.connection_id])
             if row.status is Status.DELETED:
                 self._deleted(row, below[row.connection_id])
-            if row.public_status in ("failed", "action_required"):
+            if row.public_status in ("failed", "action_required") and self._timely:
                 self._only_committed(row, below[row.connection_id], "it is said that nothing was kept")
 
     def check_at_rest(self) -> None:
         """What holds once nothing is due any more."""
         self.check()
         below = self._objects()
-        for row in self._rows():
-            self._only_committed(row, below[row.connection_id], "nothing is due")
+        for row in self.rows():
+            if self._timely:
+                self._only_committed(row, below[row.connection_id], "nothing is due")
             _hold(row.uncommitted is None, row, "something is to be swept, and nobody will")
             _hold(row.due_at is None, row, "it is due, and at rest")
 
@@ -71,9 +102,55 @@ class Promises:
         _hold(where in below, row, "a drop was committed and is not there")
         if row.account_ids is not None:
             _hold(self._ids(where, below) <= set(row.account_ids), row, "an account that was not chosen was committed")
+        elif self._all_accounts is not None:
+            _hold(self._ids(where, below) == self._all_accounts, row, "all accounts were chosen, and not all committed")
+
+    def _bounded(self, row: Connection) -> None:
+        limits = Limits()
+        _hold(row.sessions <= limits.sessions + 1, row, "it opens sessions without end")
+        _hold((row.refusals or 0) <= limits.refusals, row, "it is refused sessions without end")
+
+    def _spared(self, row: Connection) -> None:
+        """A card was spared: since its eraser's claim somebody else must have been known to own the login."""
+        when = row.erasure.requested_at if row.erasure else None
+        if (row.connection_id, when) in self._spared_already:
+            return
+        self._spared_already.add((row.connection_id, when))
+        claimed = self._claimed.get(row.connection_id, 0)
+        owners = [other for other, until in self._owns_until.items() if other != row.connection_id and until > claimed]
+        if not owners:
+            self._broken.append(Broken(f"a card was spared, and nobody else is known to own it: {row.connection_id}"))
+
+    def _cards_of_owners(self) -> None:
+        """A card that an erasure took from Flinks was nobody's who was known as an owner when the eraser claimed it."""
+        before, self._cards = self._cards, set(self._service.bank.vault.cards)
+        claims = [self._claimed[row.connection_id] for row in self.rows() if row.connection_id in self._claimed]
+        if before == self._cards or not claims:
+            return
+        seen_in_index = self._service.world.clock.now() - _INDEX_TRAILS
+        for row in self.rows():
+            number, moment = self._owns_since.get(row.connection_id, (_STILL, seen_in_index))
+            owns = self._owns_until.get(row.connection_id) == _STILL and row.status not in ERASED
+            known = number < max(claims) and moment < seen_in_index
+            _hold(not (owns and known), row, "somebody's card was deleted with another's connection")
+
+    def _who_owns(self, row: Connection) -> None:
+        """Until which write a connection was known to own its login; and with which an eraser claimed it."""
+        self._writes += 1
+        if row.status in ERASED:
+            if self._owns_until.get(row.connection_id) == _STILL:
+                self._owns_until[row.connection_id] = self._writes
+            if row.attempt != self._erasing.get(row.connection_id):
+                self._erasing[row.connection_id], self._claimed[row.connection_id] = row.attempt, self._writes
+        elif row.is_known_to_own_its_login and not (row.status is Status.FAILED and row.reason in REFUSED_AS_OWNER):
+            if self._owns_until.get(row.connection_id) != _STILL:
+                self._owns_since[row.connection_id] = self._writes, self._service.world.clock.now()
+            self._owns_until[row.connection_id] = _STILL
+        elif self._owns_until.get(row.connection_id) == _STILL:
+            self._owns_until[row.connection_id] = self._writes
 
     def _deleted(self, row: Connection, below: dict[tuple[str, str], bytes]) -> None:
-        _hold(not below, row, "it is erased, and a drop lies there")
+        _hold(not below or not self._timely, row, "it is erased, and a drop lies there")
         kept = (row.sealed_login, row.sealed_request, row.owner, row.drop, row.account_ids, row.uncommitted)
         _hold(kept == (None,) * len(kept), row, "it is erased, and something of the person is kept")
         _hold(row.erasure is not None, row, "it is erased, and nobody knows how")
@@ -98,7 +175,7 @@ class Promises:
             self._accounts[where[1]] = frozenset(account["Id"] for account in drop["Accounts"])
         return self._accounts[where[1]]
 
-    def _rows(self) -> list[Connection]:
+    def rows(self) -> list[Connection]:
         """The rows, each read once: a write makes another item."""
         rows = []
         for (connection_id,), item in self._service.world.tables[TABLE].items.items():
@@ -117,6 +194,47 @@ class Promises:
                 for version in versions:
                     below[key.split("/")[2]][key, version.id] = version.body or b""
         return below
+
+
+class Heard:
+    """What ops are told of how long something has been due in vain; `check` raises Broken.
+
+    It listens to what `resume_stalled` measures, and knows by itself since when each row, as it is, has been due.
+    """
+
+    def __init__(self, service: Service, disagree: timedelta) -> None:
+        self._service = service
+        self._disagree = disagree
+        self._first_due: dict[tuple[str, int, int, Status], datetime] = {}
+        self._broken: list[Broken] = []
+        service.world.tables[TABLE].watchers.append(self._written)
+
+    def _written(self, item: Any) -> None:
+        row = from_item(item)
+        if row.due_at is not None:
+            self._first_due.setdefault(_as_it_is(row), row.due_at)
+
+    def measured(self, name: Metric, seconds: float) -> None:
+        """In place of `metrics.measure`."""
+        if name is not Metric.OLDEST_OVERDUE:
+            return
+        now = self._service.world.clock.now()
+        for row in self._service.rows():
+            if row.due_at is None or row.due_at > now - OVERDUE_AFTER - self._disagree:
+                continue
+            since = row.erasure.requested_at if row.erasure else self._first_due.get(_as_it_is(row), row.due_at)
+            if seconds + 1 < (now - since - self._disagree).total_seconds():
+                self._broken.append(
+                    Broken(f"it has been due since {since}, and ops hear of {seconds:.0f} s: {row.status}")
+                )
+
+    def check(self) -> None:
+        for broken in self._broken:
+            raise broken
+
+
+def _as_it_is(row: Connection) -> tuple[str, int, int, Status]:
+    return row.connection_id, row.generation, row.attempt, row.status
 
 
 def _hold(holds: bool, row: Connection, what: str) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from landing import wiring
-from landing.domain.connection import AtFlinks, Connection, Status
+from landing.domain.connection import AtFlinks, Connection, Status, whole_milliseconds
+from landing.verbs.delete_connection import EraseEnding
 from ops import restore
 from tests.chaos.promises import Promises
+from tests.chaos.workers import Worker, Workers
 from tests.world.audience import Audience, audience_of
 from tests.world.erasing import Erasing, with_erasing
-from tests.world.service import BUCKET, TABLE, Service, running_service
+from tests.world.service import BUCKET, LAMBDA_SECONDS, TABLE, Service, running_service
 from tests.world.world import World
 
 
@@ -258,6 +260,40 @@ def test_the_last_try_leaves_what_an_erase_must_wait_for(scene: Scene, lands_aft
 
     assert (given_up, scene.row.status) == (Status.FAILED, Status.DELETED)
     assert scene.service.versions_below(scene.connection_id) == 0
+
+
+def test_an_erase_by_a_clock_two_minutes_ahead_waits_for_the_last_put_all_the_same(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.begin()
+    hint, fetcher = scene.row.hint, wiring.fetcher()
+    slow = Worker(Workers(scene.world), lambda: fetcher.fetch(hint))
+    slow.advance_to("s3 put_object")
+    ahead = scene.world.clock.now
+    monkeypatch.setattr(wiring, "clock", lambda: whole_milliseconds(ahead() + timedelta(minutes=2)))
+    wiring.reset()
+
+    scene.erasing.erase(scene.connection_id)
+    scene.world.run(timedelta(seconds=LAMBDA_SECONDS - 1))
+    slow.die_with_a_late_put(lands_after=29)
+    scene.rest()
+    scene.world.run(timedelta(minutes=10))
+
+    assert scene.row.status is Status.DELETED
+    assert scene.service.versions_below(scene.connection_id) == 0
+
+
+def test_an_erasure_whose_worker_died_goes_on_in_the_very_moment_in_which_its_lease_ends(scene: Scene) -> None:
+    scene.begin()
+    erase = len(scene.world.calls) + 2
+    scene.world.crash_at(erase, "after_effect")
+    scene.world.invoke(lambda _: scene.erasing.erase(scene.connection_id), {})
+    assert scene.row.due_at is not None
+    scene.world.clock.advance_to(scene.row.due_at)
+
+    run = wiring.eraser().resume(scene.row.hint, lambda: timedelta(minutes=5))
+
+    assert run.ending is EraseEnding.DELETED
 
 
 # --- a restore gives no generation twice

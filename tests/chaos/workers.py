@@ -35,6 +35,8 @@ class Worker:
         self._dies = False
         self.over = False
         self.calls: list[str] = []
+        self.next = ""
+        """The call before which it stands."""
         self.answer: Any = None
         self.error: Exception | None = None
         self._thread = Thread(target=self._run, daemon=True)
@@ -49,6 +51,11 @@ class Worker:
             self._go.release()
             self._stopped.acquire()
 
+    def advance_to(self, call: str) -> None:
+        """Let it go on until it stands before such a call, or to its end."""
+        while not self.over and self.next != call:
+            self.advance(1)
+
     def die(self) -> None:
         self._dies = True
         self.advance(1)
@@ -59,6 +66,7 @@ class Worker:
         self.advance(1)
 
     def boundary(self, call: str) -> None:
+        self.next = call
         self._stopped.release()
         self._go.acquire()
         if self._dies:

@@ -382,7 +382,7 @@ def test_a_fetch_under_way_is_waited_for(service: Service, erasing: Erasing) -> 
     answer = erasing.erase(connection_id)
 
     assert (answer["outcome"], answer["reason"]) == ("deleting", "fetch_under_way")
-    assert datetime.fromisoformat(answer["dueAt"]) == now + timedelta(seconds=180)
+    assert datetime.fromisoformat(answer["dueAt"]) == now + timedelta(seconds=300)
 
 
 def test_a_put_that_was_never_answered_is_waited_for_whatever_fetch_comes_after(

@@ -172,8 +172,8 @@ def test_only_what_is_due_may_be_claimed(row: Connection, may_be_claimed: bool) 
     ("row", "may_be_taken_over"),
     [
         (a_row(Status.FETCHING, lease_until=NOON), False),
-        (a_row(Status.FETCHING, lease_until=NOON - 29 * SECOND), False),
-        (a_row(Status.FETCHING, lease_until=NOON - 30 * SECOND), True),
+        (a_row(Status.FETCHING, lease_until=NOON - 149 * SECOND), False),
+        (a_row(Status.FETCHING, lease_until=NOON - 150 * SECOND), True),
         *((a_row(status, lease_until=NOON - LEASE), False) for status in set(Status) - {Status.FETCHING}),
     ],
 )
@@ -198,7 +198,7 @@ def test_a_claim_is_due_again_when_nothing_of_it_can_land_any_more() -> None:
     assert meets(claim, taken_over(claim.hint, claim.due_at, claim.due_at + LEASE).expects), "due, and to be had"
 
     assert (claim.status, claim.attempt, claim.lease_until) == (Status.FETCHING, 4, NOON + LEASE)
-    assert claim.due_at == NOON + LEASE + 30 * SECOND
+    assert claim.due_at == NOON + LEASE + 150 * SECOND
 
 
 ENDINGS: list[Callable[[Connection], Transition]] = [
@@ -270,7 +270,7 @@ def test_an_unheard_put_is_remembered_until_the_connection_is_erased() -> None:
     after = changed(again, ENDINGS[1](again))
 
     assert row.drain_until == after.drain_until == NOON + LEASE
-    assert after.settled_at == NOON + LEASE + 30 * SECOND
+    assert after.settled_at == NOON + LEASE + 150 * SECOND
 
 
 def test_no_work_is_left_when_a_generation_has_ended() -> None:
@@ -296,7 +296,7 @@ def test_a_generation_that_ends_with_an_open_put_is_to_be_swept(put: Put) -> Non
 
     ended, handed_over = changed(claim, gives_up), changed(claim, next_generation(claim, NOON, put=put))
 
-    settled = NOON + LEASE + 30 * SECOND if put is Put.UNANSWERED else None
+    settled = NOON + LEASE + 150 * SECOND if put is Put.UNANSWERED else None
     assert ended.uncommitted == handed_over.uncommitted == (0, 1)
     assert ended.sweepable_at == handed_over.sweepable_at == settled
     assert (ended.due_at, ended.announce_by) == ((settled or NOON), None)
@@ -636,7 +636,7 @@ class AnyRow:
         self._random = Random(seed)  # noqa: S311 - chooses cases, keeps no secret
 
     def moment(self) -> datetime:
-        return NOON + self._random.randint(-3, 3) * 30 * SECOND
+        return NOON + self._random.randint(-6, 6) * 30 * SECOND
 
     def maybe[T](self, value: T) -> T | None:
         return self._random.choice([value, None])

@@ -47,6 +47,7 @@ STATUS = {
     "ServiceUnavailable": 503,
     "SlowDown": 503,
 }
+SPINNING = 2000  # deliveries without a moment between them
 OWN_MISTAKES = (AssertionError, NotImplementedError, ParamValidationError)  # never a fault of the platform
 
 
@@ -86,6 +87,7 @@ class World:
         self.flinks: Any = None  # the bank's simulator, when a test plugs one in
         self._lock = RLock()
         self._invoking = self._dead = False
+        self._at_once = 0  # deliveries since the clock last moved
         self._trace = ""  # of the invocation under way
         self._on_its_way: Callable[[], Any] = lambda: None
         self._faults: dict[tuple[str, str], deque[tuple[str, bool]]] = {}
@@ -260,6 +262,8 @@ class World:
         if not due or (until and min(due)[0] > until):
             return False
         moment, number = min(due)
+        self._at_once = self._at_once + 1 if moment <= self.clock.now() else 0
+        assert self._at_once < SPINNING, "it spins: something is due again and again at one moment"
         self.clock.advance_to(moment)
         self._sources[number].deliver()
         self._sources = [source for source in self._sources if not source.over]

@@ -8,8 +8,11 @@ from enum import IntEnum, StrEnum
 
 from landing.domain.reasons import Reason
 
-PUTS_SETTLE = timedelta(seconds=30)
-"""How long after its lease a claim's PUT may still land: slow wires, and clocks that disagree."""
+CLOCKS_DISAGREE = timedelta(minutes=2)
+"""How far the clocks of two hosts may lie apart before a promise hangs on it: far more than Lambda's ever do."""
+
+PUTS_SETTLE = timedelta(seconds=30) + CLOCKS_DISAGREE
+"""How long after its lease, by anybody's clock, a claim's PUT may still land: half a minute for slow wires."""
 
 DUE_SHARDS = 8
 

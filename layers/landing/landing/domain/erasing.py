@@ -6,7 +6,6 @@ from landing.domain.change import (
     Absent,
     AllOf,
     AnyOf,
-    Before,
     Equals,
     Expectation,
     Field,
@@ -65,7 +64,7 @@ def tombstoned(now: datetime, ticket: str | None) -> Transition:
 
 def claimed_for_erasing(hint: Hint, now: datetime, lease_until: datetime, *, even_if_early: bool) -> Transition:
     """Take a connection that is being erased, if nobody else is at it."""
-    nobody_is_at_it = AnyOf((Absent(Field.ERASURE_LEASE_UNTIL), Before(Field.ERASURE_LEASE_UNTIL, now)))
+    nobody_is_at_it = AnyOf((Absent(Field.ERASURE_LEASE_UNTIL), NotAfter(Field.ERASURE_LEASE_UNTIL, now)))
     is_due = () if even_if_early else (NotAfter(Field.DUE_AT, now),)
     sets = {
         Field.UPDATED_AT: now,
