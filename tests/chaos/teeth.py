@@ -8,19 +8,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from landing.domain import connection, erasing, transitions
-from landing.domain.after_post import AfterPost
+from landing.domain.after_post import AfterPost, after_post
 from landing.domain.change import AllOf, Equals, Field, Present
 from landing.domain.connection import Status
 from landing.stores.drop_store import DropStore
-from landing.verbs import receive_login
 from landing.verbs.delete_connection import Eraser
 from tests.chaos.schedules import Ran, run_all
 from tests.chaos.walks import Walk
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 type TakeOut = Callable[[pytest.MonkeyPatch], None]
 
@@ -52,7 +54,7 @@ def put_once(without: pytest.MonkeyPatch) -> None:
     made = DropStore.__init__
 
     def of_a_client_that_forgets(self: Any, s3: Any, *given: Any) -> None:
-        made(self, _Forgetful(s3), *given)
+        made(self, cast("S3Client", _Forgetful(s3)), *given)
 
     without.setattr(DropStore, "__init__", of_a_client_that_forgets)
 
@@ -92,20 +94,19 @@ def sibling_read(without: pytest.MonkeyPatch) -> None:
 
 def tombstone(without: pytest.MonkeyPatch) -> None:
     """A POST begins an erased connection anew."""
-    decide = receive_login.after_post
 
     def as_if_never_erased(*given: Any) -> AfterPost:
-        what = decide(*given)
+        what = after_post(*given)
         return AfterPost.NEXT_GENERATION if what is AfterPost.REFUSE else what
 
-    without.setattr(receive_login, "after_post", as_if_never_erased)
+    without.setattr("landing.verbs.receive_login.after_post", as_if_never_erased)
 
 
 def dedupe(without: pytest.MonkeyPatch) -> None:
     """A POST that is repeated makes another connection."""
     posted = count()
-    derive = receive_login.connection_id
-    without.setattr(receive_login, "connection_id", lambda ref, owner: derive(f"{ref}{next(posted)}", owner))
+    of_this_post = lambda ref, owner: connection.connection_id(f"{ref}{next(posted)}", owner)  # noqa: E731 - its place
+    without.setattr("landing.verbs.receive_login.connection_id", of_this_post)
 
 
 _FETCHING = Equals(Field.STATUS, Status.FETCHING)
@@ -126,12 +127,13 @@ MECHANISMS: tuple[TakeOut, ...] = (
 
 def found(mechanism: TakeOut, seeds: range) -> Ran:
     """Run schedules without it, until one breaks a promise."""
-    with _without(mechanism):
+    with without(mechanism):
         return run_all(seeds)
 
 
 @contextmanager
-def _without(mechanism: TakeOut) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as without:
-        mechanism(without)
+def without(mechanism: TakeOut) -> Iterator[None]:
+    """While it lasts, the service has no such mechanism."""
+    with pytest.MonkeyPatch.context() as patches:
+        mechanism(patches)
         yield

@@ -498,7 +498,7 @@ def a_walk(seed: int) -> Iterator[Walk]:
         monkeypatch.setattr(metrics, "count", lambda _: None)
         heard = Heard(service, CLOCKS_DISAGREE)
         monkeypatch.setattr(metrics, "measure", heard.measured)
-        walk = Walk(seed, service, with_erasing(service, monkeypatch), audience_of(service, monkeypatch), heard)
+        walk = Walk(seed, service, with_erasing(service, monkeypatch), audience_of(service), heard)
         clock = lambda: whole_milliseconds(service.world.clock.now() + walk.skew)  # noqa: E731 - it moves
         monkeypatch.setattr(wiring, "clock", clock)
         wiring.reset()

@@ -246,5 +246,5 @@ def copied[T](value: T) -> T:
     if kind is dict:
         return {k: copied(v) for k, v in value.items()}  # type: ignore[attr-defined,return-value]  # a dict for a dict
     if kind is list:
-        return [copied(v) for v in value]  # type: ignore[return-value]  # a list for a list
+        return [copied(v) for v in value]  # type: ignore[attr-defined,return-value]  # a list for a list
     return value
