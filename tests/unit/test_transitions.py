@@ -554,7 +554,8 @@ def test_what_is_erased_is_never_claimed_or_taken_up_again(status: Status) -> No
         (None, NOON, False, True),
         (None, NOON + SECOND, False, False),
         (None, NOON + SECOND, True, True),
-        (NOON, NOON, True, False),
+        (NOON + SECOND, NOON, True, False),
+        (NOON, NOON, False, True),
         (NOON - SECOND, NOON, False, True),
     ],
 )
