@@ -52,6 +52,7 @@ class Bench:
     def batches(self, mode: str, threads: int, connections: int, batches: int) -> list[dict[str, float]]:
         environment = {
             **os.environ,
+            "GLIBC_TUNABLES": "glibc.malloc.mmap_threshold=262144",  # as the template has it
             "AWS_ENDPOINT_URL": self.url,
             "AWS_CA_BUNDLE": str(self.authorities),
             "REQUESTS_CA_BUNDLE": str(self.authorities),
@@ -166,6 +167,10 @@ def main() -> None:
         "COMPARED": table(["", "ours", "comparator"], compared),
         "CODEC": table(["", "CPU, ms", "bytes"], list(codec.rows())),
         "COST": table(["USD per million connections", "in batches of 100", "one by one"], list(cost.rows())),
+        "BY_MEMORY": table(
+            ["FetchMemory, MB", "USD per million, in batches of 100", "one by one", "seconds for a batch of 100"],
+            list(cost.by_memory()),
+        ),
     }
     for name, value in filled.items():
         page = page.replace(f"<{name}>", value)

@@ -15,16 +15,24 @@ EVENT = 1.0e-6
 MESSAGE = 0.4e-6
 
 
+PROCESSOR = 1769  # MB of memory that come with one whole processor
+OF_ONE_RECORD = 0.03  # seconds of a processor for a connection with 499 KB of data, its calls and their TLS included
+MEMORY = 768  # MB: the template's default of FetchMemory
+
+
 @dataclass(frozen=True)
 class Way:
-    """How many connections share one invocation of `fetch_accounts`, which has `memory` GB for `seconds`."""
+    """How many connections share one invocation of `fetch_accounts`, and how long it waits for Flinks and AWS."""
 
     together: int
-    seconds: float
-    memory: float = 1.0
+    waiting: float
+
+    def seconds(self, memory: int) -> float:
+        return self.waiting + self.together * OF_ONE_RECORD * PROCESSOR / memory
 
 
-BATCHED, ONE_BY_ONE = Way(100, 4.5), Way(1, 1.0)
+BATCHED, ONE_BY_ONE = Way(100, 4.0), Way(1, 1.0)
+POLL = 0.4  # seconds of waiting
 
 # A POST, one 202 and the poll after it, a drop, an announcement: as `tests/unit/test_calls_per_connection.py` counts
 # them in the virtual world, the writes with their indexes.
@@ -51,9 +59,16 @@ def rows() -> Iterator[tuple[str, str, str]]:
     yield "**in all**", f"**{batched:.2f}**", f"**{one_by_one:.2f}**"
 
 
-def fetching(way: Way) -> float:
-    """The second claim comes from the queue, in batches of 10 at the most."""
-    first = INVOCATION / way.together + way.seconds * way.memory * GB_SECOND / way.together
-    polled = min(way.together, 10)
-    second = INVOCATION / polled + 0.5 * way.memory * GB_SECOND / polled
-    return (first + second) * 1e6
+def fetching(way: Way, memory: int = MEMORY) -> float:
+    """USD per million. The second claim comes from the queue, in batches of 10 at the most."""
+    polled = Way(min(way.together, 10), POLL)
+    invocations = 1 / way.together + 1 / polled.together
+    billed = (way.seconds(memory) / way.together + polled.seconds(memory) / polled.together) * memory / 1024
+    return (INVOCATION * invocations + billed * GB_SECOND) * 1e6
+
+
+def by_memory() -> Iterator[tuple[str, str, str, str]]:
+    """What `FetchMemory` buys."""
+    for memory in (512, MEMORY, 1024, PROCESSOR):
+        seconds = f"{BATCHED.seconds(memory):.1f}"
+        yield str(memory), f"{fetching(BATCHED, memory):.2f}", f"{fetching(ONE_BY_ONE, memory):.2f}", seconds
