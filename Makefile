@@ -61,8 +61,9 @@ $(foreach e,stack lambda,$(VENVS)/$(e)/.installed): | linux
 $(VENVS)/react/.installed: tests/browser/react/package-lock.json
 	$(call say,== setup: react)
 	@mkdir -p $(VENVS)/react && cp tests/browser/react/package.json $< $(VENVS)/react/
-	@if command -v npm >/dev/null; then npm ci --prefix $(VENVS)/react --ignore-scripts --no-audit --no-fund --silent; \
-	  else echo "npm is missing: the React example will not be tested" >&2; fi
+	@command -v npm >/dev/null \
+	  && npm ci --prefix $(VENVS)/react --ignore-scripts --no-audit --no-fund --silent --fetch-retries=1 --fetch-timeout=60000 \
+	  || { echo "npm is missing or reaches no registry: the React example will not be tested" >&2; rm -rf $(VENVS)/react/node_modules; }
 	@touch $@
 
 .PHONY: setup
