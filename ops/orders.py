@@ -40,6 +40,7 @@ def refetch(
     verb: str,
     chosen: Mapping[str, Any],
     *,
+    ticket: str,
     dry_run: bool,
     limit: int,
     seen: Callable[[int], None],
@@ -47,7 +48,7 @@ def refetch(
     """Run after run until all that was chosen is seen, or `limit` are done; gives all counts. Raises NotDone."""
     counts: dict[str, int] = {}
     connections: dict[str, str] = {}
-    order: dict[str, Any] = {verb: dict(chosen), "dryRun": dry_run}
+    order: dict[str, Any] = {verb: dict(chosen), "ticket": ticket, "dryRun": dry_run}
     while True:
         left = limit - sum(counts.get(done, 0) for done in DONE)
         answer = invoke(target, "RefetchConnectionsFunction", {**order, "limit": min(max(left, 1), 1000)})
@@ -55,7 +56,7 @@ def refetch(
             counts[name] = counts.get(name, 0) + times
         connections |= answer.get("connections", {})
         seen(sum(answer["counts"].values()))
-        if answer["complete"] or (not dry_run and limit <= sum(counts.get(done, 0) for done in DONE)):
+        if answer["complete"] or limit <= sum(counts.get(done, 0) for done in DONE):
             return {"dryRun": dry_run, "complete": answer["complete"], "counts": counts, "connections": connections}
         if answer.get("continueAfter") == order.get("continueAfter"):
             raise NotDone(

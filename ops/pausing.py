@@ -71,7 +71,7 @@ def resumed(target: Target, now: datetime, seen: Callable[[int], None]) -> tuple
     How many were retried, and the mappings. In this order: a claim that came first would find its time used up.
     """
     everything = {"receivedTo": (now + timedelta(days=1)).isoformat()}
-    done = orders.refetch(target, "retry", everything, dry_run=False, limit=EVERYTHING, seen=seen)
+    done = orders.refetch(target, "retry", everything, ticket="resume", dry_run=False, limit=EVERYTHING, seen=seen)
     if done["counts"].get("not_done"):
         raise NotDone("AWS did not serve for all of them; fetching is still paused. Again: bin/landing resume")
     return done["counts"].get("retried", 0), switch(target, on=True)

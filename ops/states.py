@@ -115,7 +115,7 @@ WAYS: dict[str, list[Callable[[Connection], Transition | None]]] = {
     "ended_at_flinks": [lambda row: erasing.ended_at_flinks(row, NOW, AtFlinks.DELETED)],
     "found_in_store": [lambda row: erasing.found_in_store(row, NOW, versions=1, markers=0, uploads=0)],
     "still_erasing": [lambda row: erasing.still_erasing(row, NOW, LATER, reason=Reason.SWEEP_UNFINISHED)],
-    "forgotten": [lambda row: erasing.forgotten(row, NOW, LATER)],
+    "forgotten": [lambda row: erasing.forgotten(row, NOW, LATER, owner_ref="ref")],
     "erased": [lambda row: erasing.erased(row, NOW, LATER)],
 }
 

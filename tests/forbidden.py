@@ -25,7 +25,7 @@ VIA_S3, VIA_DYNAMODB, VIA_SECRETS = (
 A_DROP = "DropBucket/accounts/v1/con_aaaaaaaaaaaaaaaaaaaaaaaaaa/000001.json.gz"
 A_RECEIPT = "DropBucket/receipts/v1/con_aaaaaaaaaaaaaaaaaaaaaaaaaa.20260302T140506000Z.json"
 ENCRYPTED = {"s3:x-amz-server-side-encryption": "aws:kms", "s3:x-amz-server-side-encryption-aws-kms-key-id": "DataKey"}
-INDEXES = tuple(f"ConnectionsTable/index/{name}" for name in ("by-login", "by-owner", "by-due"))
+INDEXES = tuple(f"ConnectionsTable/index/{name}" for name in ("by-login", "by-owner", "by-owner-ref", "by-due"))
 QUEUES = ("FetchQueue", "EraseQueue", "FetchDeadLetters", "EraseDeadLetters", "StreamFailures", "AnnouncementFailures")
 SENDS_TO = {
     FETCH: {"FetchQueue", "EraseQueue", "StreamFailures"},
@@ -113,6 +113,7 @@ FORBIDDEN: dict[str, tuple[Request, ...]] = {
     "an index is asked by who needs it": (
         *_all(_but(DELETE), ["dynamodb:Query"], ["ConnectionsTable/index/by-login"]),
         *_all(_but(DELETE, SHOW), ["dynamodb:Query"], ["ConnectionsTable/index/by-owner"]),
+        *_all(_but(DELETE), ["dynamodb:Query"], ["ConnectionsTable/index/by-owner-ref"]),
         *_all(_but(RESUME), ["dynamodb:Query"], ["ConnectionsTable/index/by-due"]),
     ),
     "the stream is read by its two readers": tuple(

@@ -13,12 +13,14 @@ Ids = Annotated[list[str] | None, typer.Argument(help="con_…, any number; or c
 ForReason = Annotated[str | None, typer.Option("--reason", help="Why they are not ready.")]
 From = Annotated[str | None, typer.Option(help="Came to be as they are at or after this: 2026-01-05T12:00:00Z.")]
 To = Annotated[str | None, typer.Option(help="Came to be as they are before this.")]
+Ticket = Annotated[str, typer.Option(help="Who asked for it, by reference: no name, no address.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it. Else only count.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many to do at the most.")]
 
 
 def refetch(
     connection_ids: Ids = None,
+    ticket: Ticket = "bin/landing",
     reason: ForReason = None,
     updated_from: From = None,
     updated_to: To = None,
@@ -29,11 +31,12 @@ def refetch(
 
     Each gets a new generation; the drops before it stay. Dry unless --yes.
     """
-    _again("refetch", connection_ids, reason, updated_from, updated_to, limit, yes)
+    _again("refetch", connection_ids, ticket, reason, updated_from, updated_to, limit, yes)
 
 
 def retry(
     connection_ids: Ids = None,
+    ticket: Ticket = "bin/landing",
     reason: Annotated[str | None, typer.Option("--reason", help="What they wait for.")] = None,
     updated_from: From = None,
     updated_to: To = None,
@@ -44,11 +47,12 @@ def retry(
 
     The same generation; tries, sessions and times are counted from now. Dry unless --yes.
     """
-    _again("retry", connection_ids, reason, updated_from, updated_to, limit, yes)
+    _again("retry", connection_ids, ticket, reason, updated_from, updated_to, limit, yes)
 
 
 def reannounce(
     connection_ids: Ids = None,
+    ticket: Ticket = "bin/landing",
     reason: ForReason = None,
     updated_from: From = None,
     updated_to: To = None,
@@ -59,12 +63,13 @@ def reannounce(
 
     The same events; consumers that know an id ignore it. Dry unless --yes.
     """
-    _again("reannounce", connection_ids, reason, updated_from, updated_to, limit, yes)
+    _again("reannounce", connection_ids, ticket, reason, updated_from, updated_to, limit, yes)
 
 
 def _again(
     verb: str,
     connection_ids: list[str] | None,
+    ticket: str,
     reason: str | None,
     updated_from: str | None,
     updated_to: str | None,
@@ -83,7 +88,7 @@ def _again(
         mistake("Say which: connectionIds, --reason, --updated-from or --updated-to.")
     at, tell = asked.target, asked.telling
     with tell.progress(verb) as seen:
-        done = orders.refetch(at, verb, chosen, dry_run=not yes, limit=limit, seen=seen)
+        done = orders.refetch(at, verb, chosen, ticket=ticket, dry_run=not yes, limit=limit, seen=seen)
     tell.answer(done)
     said = ", ".join(f"{times} {name}" for name, times in done["counts"].items()) or "none"
     tell.heading(f"{verb} on {at}: {said}")

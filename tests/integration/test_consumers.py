@@ -210,7 +210,7 @@ def test_no_rule_of_the_bucket_expires_what_was_announced(live: LiveService) -> 
 
 def test_ops_can_have_everything_announced_again_under_the_same_ids(crowd: Crowd, live: LiveService) -> None:
     chosen = list(crowd.logins)[:5]
-    order = {"reannounce": {"ids": chosen}, "dryRun": False}
+    order = {"reannounce": {"ids": chosen}, "ticket": "OPS-1", "dryRun": False}
 
     answer = live.client("lambda").invoke(
         FunctionName=live.stack.outputs["RefetchConnectionsFunction"], Payload=json.dumps(order).encode()

@@ -48,6 +48,7 @@ FULL = Connection(
     due_at=NOON,
     overdue_since=NOON,
     cause="Authorize 401 INVALID_PASSWORD",
+    owner_ref="ref",
     announce_by=NOON,
     started_at=NOON,
     retries=3,

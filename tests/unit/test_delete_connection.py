@@ -72,6 +72,7 @@ def test_the_tombstone_keeps_nothing_of_the_person(service: Service, erasing: Er
         *("connectionId", "loginRef", "status", "generation", "attempt", "erasure", "expiresAt"),
         *("action", "receivedAt", "updatedAt"),
         *("dueAt", "dueShard", "announceBy"),  # until its end was announced
+        "ownerRef",  # for who names the owner
     }
     assert (row.sealed_login, row.owner, row.drop) == (None, None, None)
     assert row.due_at == row.announce_by == row.updated_at + ANNOUNCED_WITHIN
@@ -162,6 +163,71 @@ def test_an_owner_means_all_their_connections_and_no_others(service: Service, er
     assert service.row(others).status is Status.RECEIVED
 
 
+def test_an_order_without_a_ticket_is_refused(erasing: Erasing, ready: str) -> None:
+    before = erasing.everything()
+
+    answer = erasing.handle({"connectionId": ready, "dryRun": False})
+
+    assert (answer["outcome"], answer["detail"]) == ("refused", "The member `ticket` is missing.")
+    assert erasing.everything() == before
+
+
+def test_an_order_only_looks_unless_it_says_otherwise(erasing: Erasing, ready: str) -> None:
+    before = erasing.everything()
+
+    answer = erasing.handle({"connectionId": ready, "ticket": "T-1"})
+
+    assert (answer["dryRun"], answer["counts"]) == (True, {"would_delete": 1})
+    assert erasing.everything() == before
+
+
+def test_an_order_for_an_owner_that_is_repeated_gives_the_receipts(service: Service, erasing: Erasing) -> None:
+    for name in ("one", "two"):
+        service.post(service.connect_bank(f"greatday_nomfa+{name}"), "alice")
+    service.post(service.connect_bank("greatday_nomfa+three"), "bob")
+    service.settle()
+    first = erasing.invoke(owner="alice")
+    service.connect_and_post("greatday_nomfa+four")
+
+    looked, again = erasing.invoke(owner="alice", dryRun=True), erasing.invoke(owner="alice")
+
+    receipts = [each["receipt"] for each in first["connections"]]
+    assert looked["counts"] == {"deleted": 2, "would_delete": 1}
+    assert again["counts"] == {"deleted": 3}
+    assert all(receipt in [each["receipt"] for each in again["connections"]] for receipt in receipts)
+    assert {receipt["ownerRef"] for receipt in receipts} == {wiring.index_key().owner_ref("alice")}
+    assert "alice" not in json.dumps(service.world.tables[TABLE].items[receipts[0]["connectionId"],])
+
+
+def test_an_order_does_no_more_than_its_limit_and_says_where_the_next_goes_on(
+    service: Service, erasing: Erasing
+) -> None:
+    ids = sorted(service.connect_and_post(f"greatday_nomfa+{n}") for n in range(5))
+    service.settle()
+
+    first = erasing.invoke(owner="alice", limit=2)
+    second = erasing.invoke(owner="alice", limit=2, continueAfter=first["continueAfter"])
+    third = erasing.invoke(owner="alice", limit=2, continueAfter=second["continueAfter"])
+
+    done = [[each["connectionId"] for each in answer["connections"]] for answer in (first, second, third)]
+    assert done == [ids[:2], ids[2:4], ids[4:]]
+    assert [answer["complete"] for answer in (first, second, third)] == [False, False, True]
+    assert {row.status for row in erasing.rows()} == {Status.DELETED}
+
+
+def test_a_dry_run_counts_what_the_order_would_do_its_limit_included(service: Service, erasing: Erasing) -> None:
+    for n in range(3):
+        service.connect_and_post(f"greatday_nomfa+{n}")
+
+    looked = erasing.invoke(owner="alice", limit=2, dryRun=True)
+    done = erasing.invoke(owner="alice", limit=2)
+
+    assert [each["connectionId"] for each in looked["connections"]] == [
+        each["connectionId"] for each in done["connections"]
+    ]
+    assert looked["continueAfter"] == done["continueAfter"]
+
+
 def test_a_list_is_answered_in_its_order(service: Service, erasing: Erasing, ready: str) -> None:
     other = service.connect_and_post("greatday_nomfa+other")
 
@@ -196,7 +262,10 @@ def test_what_is_not_known_is_said_to_be_unknown_and_nothing_is_written(
     ("event", "wrong"),
     [
         ({}, "exactly one of `connectionId`, `loginId` and `owner`"),
-        ({"ticket": "T-1"}, "exactly one of"),
+        ({"connectionId": NOBODYS, "ticket": None}, "`ticket`"),
+        ({"connectionId": NOBODYS, "limit": 0}, "`limit`"),
+        ({"connectionId": NOBODYS, "limit": 1001}, "`limit`"),
+        ({"connectionId": NOBODYS, "continueAfter": "canary-7f3e"}, "`continueAfter`"),
         ({"connectionId": "canary-7f3e", "ticket": "T-1"}, "`connectionId`"),
         ({"connectionId": "con_unknown", "ticket": "T-1"}, "`connectionId`"),
         ({"connectionId": []}, "`connectionId`"),
@@ -222,11 +291,13 @@ def test_a_malformed_order_is_answered_with_what_is_wrong_and_what_is_accepted(
 ) -> None:
     before = erasing.everything()
 
-    answer = erasing.handle(event)
+    answer = erasing.handle({"ticket": "T-1"} | event if isinstance(event, dict) else event)
 
     assert answer["outcome"] == "refused"
     assert wrong in answer["detail"]
-    assert set(answer["accepted"]) == {"connectionId | loginId | owner", "ticket", "dryRun"}
+    assert set(answer["accepted"]) == {
+        *("connectionId | loginId | owner", "ticket", "dryRun", "limit", "continueAfter"),
+    }
     assert "canary" not in json.dumps(answer)
     assert erasing.everything() == before
     assert ready

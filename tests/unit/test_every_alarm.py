@@ -86,7 +86,7 @@ class Scene:
             "delete_connection": {"Records": [message]},
             "publish_events": {"Records": [record]},
             "resume_stalled": {},
-            "refetch_connections": {"refetch": {"ids": [hint["connectionId"]]}, "dryRun": True},
+            "refetch_connections": {"refetch": {"ids": [hint["connectionId"]]}, "ticket": "OPS-1"},
         }
         with suppress(Exception):  # Lambda reports what a function raised; the alarm has heard of it
             self.service.call(function, events[function])

@@ -193,7 +193,8 @@ def test_in_the_scan_of_refetch(service: Service, kinds: tuple[str, ...]) -> Non
         item["connectionId"]["S"] for item in items if item.get("status") == {"S": "ready"} and "receivedAt" in item
     }
 
-    answer = service.call("refetch_connections", {"reannounce": {"receivedFrom": "2020-01-01T00:00:00Z"}})
+    order = {"reannounce": {"receivedFrom": "2020-01-01T00:00:00Z"}, "ticket": "OPS-1", "limit": 1000}
+    answer = service.call("refetch_connections", order)
 
     assert answer["counts"]["announced"] == len(good(kinds))
     assert set(answer.get("unreadable", [])) == bad(kinds) & meant

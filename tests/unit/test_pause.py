@@ -35,7 +35,8 @@ def resume(service: Service) -> None:
     soon = timestamp(service.world.clock.now() + timedelta(days=1))
     after: dict[str, str] = {}
     while True:
-        answer = service.call("refetch_connections", {"retry": {"receivedTo": soon}, "dryRun": False, **after})
+        order = {"retry": {"receivedTo": soon}, "ticket": "resume", "dryRun": False}
+        answer = service.call("refetch_connections", order | after)
         if answer["complete"]:
             break
         after = {"continueAfter": answer["continueAfter"]}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from landing.domain.connection import Status, timestamp
+from landing.domain.reasons import Reason
 from tests.world import table as world_table
 from tests.world.audience import Audience, audience_of
 from tests.world.service import TABLE, Service, context_of
@@ -24,7 +25,7 @@ def audience(service: Service) -> Audience:
 
 def ask(service: Service, **order: Any) -> dict[str, Any]:
     """Invoke as ops does: JSON in, JSON out."""
-    answer: dict[str, Any] = json.loads(json.dumps(service.call("refetch_connections", order)))
+    answer: dict[str, Any] = json.loads(json.dumps(service.call("refetch_connections", {"ticket": "OPS-1"} | order)))
     return answer
 
 
@@ -71,12 +72,16 @@ def test_a_run_only_counts_unless_the_order_says_dry_run_false(service: Service,
     assert audience.heard == heard
 
 
-def test_a_dry_run_counts_beyond_the_limit(service: Service) -> None:
+@pytest.mark.parametrize("verb", ["refetch", "reannounce"])
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_dry_run_counts_what_the_order_would_do_its_limit_included(service: Service, verb: str, limit: int) -> None:
     connect(service, 3)
+    chosen: dict[str, Any] = {verb: {"updatedTo": "2100-01-01T00:00:00Z"}, "limit": limit}
 
-    answer = ask(service, refetch={"updatedTo": "2100-01-01T00:00:00Z"}, limit=1)
+    looked, done = ask(service, **chosen), ask(service, **chosen, dryRun=False)
 
-    assert answer == {"dryRun": True, "complete": True, "counts": {"refetched": 3}}
+    assert looked == done | {"dryRun": True}
+    assert sum(looked["counts"].values()) == limit
 
 
 # --- announce again
@@ -349,6 +354,29 @@ def test_one_connection_that_cannot_be_read_does_not_stop_the_others(service: Se
 MARK = "mark-of-what-was-sent"
 
 
+def test_an_order_without_a_ticket_is_refused(service: Service) -> None:
+    answer = service.call("refetch_connections", {"refetch": {"ids": [NOBODY]}})
+
+    assert (answer["outcome"], answer["detail"]) == ("refused", "The member `ticket` is missing.")
+
+
+def test_a_reason_that_does_not_exist_is_refused_with_the_list(service: Service) -> None:
+    answer = ask(service, refetch={"reason": "timedout"})
+
+    assert answer["outcome"] == "refused"
+    assert answer["detail"].startswith("The member `refetch.reason` must be one of account_data_incomplete, ")
+    assert all(str(reason) in answer["detail"] for reason in Reason)
+
+
+def test_a_member_that_nobody_knows_is_answered_with_those_there_are(service: Service) -> None:
+    answer = ask(service, refetch={"reasons": ["timed_out"]})
+
+    assert answer["detail"] == (
+        "The member `refetch` has a member that nobody knows; known: "
+        "`ids`, `reason`, `updatedFrom`, `updatedTo`, `receivedFrom`, `receivedTo`."
+    )
+
+
 @pytest.mark.parametrize(
     ("order", "wrong"),
     [
@@ -380,7 +408,7 @@ def test_what_is_not_an_order_is_told_what_is_and_never_echoed(
 
     assert answer["outcome"] == "refused"
     assert wrong in answer["detail"]
-    assert set(answer["accepted"]) == {"refetch | retry | reannounce", "dryRun", "limit", "continueAfter"}
+    assert set(answer["accepted"]) == {"refetch | retry | reannounce", "ticket", "dryRun", "limit", "continueAfter"}
     assert MARK not in json.dumps(answer)
     assert [record.getMessage() for record in caplog.records] == ["order refused"]
     assert not [call for call in service.world.calls if call.service == "dynamodb"]

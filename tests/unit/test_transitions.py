@@ -604,7 +604,7 @@ def test_everything_is_forgotten_but_what_is_named() -> None:
     """A field added without a word about erasing is forgotten, and turns this red: say which it is to be."""
     claim = an_erasing()
 
-    clears = forgotten(claim, NOON, NOON).clears
+    clears = forgotten(claim, NOON, NOON, owner_ref="ref").clears
 
     assert {each.value for each in clears} == {
         *("language", "days_of_transactions"),
@@ -622,7 +622,7 @@ def test_everything_is_forgotten_but_what_is_named() -> None:
         *("asked", "put_open", "uncommitted", "generations_given"),
     }
     assert {each.value for each in every_field() - clears} == {
-        *("connection_id", "login_ref", "status", "generation", "attempt", "received_at", "updated_at"),
+        *("connection_id", "login_ref", "owner_ref", "status", "generation", "attempt", "received_at", "updated_at"),
         *("due_at", "reason", "action", "expires_at", "erasure"),
     }
 

@@ -115,7 +115,7 @@ def test_the_days_that_were_chosen_hold_when_ops_fetch_again(service: Service) -
     before = history_of(service, connection_id)
 
     service.set_environment(EVENT_BUS_NAME="bus")
-    order = {"refetch": {"ids": [connection_id]}, "dryRun": False}
+    order = {"refetch": {"ids": [connection_id]}, "ticket": "OPS-1", "dryRun": False}
     service.call("refetch_connections", order)
     service.settle()
 

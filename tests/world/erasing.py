@@ -26,8 +26,8 @@ class Erasing:
         self.seconds_left: Callable[[], float] = lambda: LAMBDA_SECONDS
 
     def invoke(self, **order: Any) -> dict[str, Any]:
-        """What `aws lambda invoke` answers."""
-        return self.handle(json.loads(json.dumps(order)))
+        """What `aws lambda invoke` answers to an order that is meant."""
+        return self.handle(json.loads(json.dumps({"ticket": "T-1", "dryRun": False} | order)))
 
     def handle(self, event: Any) -> dict[str, Any]:
         return self.service.call("delete_connection", event, self.seconds_left)

@@ -24,6 +24,7 @@ class Field(StrEnum):
     RECEIVED_AT = "received_at"
     UPDATED_AT = "updated_at"
     OWNER = "owner"
+    OWNER_REF = "owner_ref"
     INSTITUTION = "institution"
     LANGUAGE = "language"
     DAYS_OF_TRANSACTIONS = "days_of_transactions"

@@ -137,6 +137,8 @@ class Connection:
     received_at: datetime
     updated_at: datetime
     owner: str | None = None
+    owner_ref: str | None = None
+    """Of a tombstone: whose it was, as a keyed hash that only who names the owner can find."""
     institution: str | None = None
     language: Language | None = None
     """Of the Connect session that gave the login, as far as it is known."""

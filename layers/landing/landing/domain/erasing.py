@@ -22,6 +22,7 @@ KEPT = frozenset(
     {
         Field.CONNECTION_ID,
         Field.LOGIN_REF,
+        Field.OWNER_REF,
         Field.STATUS,
         Field.GENERATION,
         Field.ATTEMPT,
@@ -115,9 +116,17 @@ def still_erasing(
     return Transition(_fenced_erasing(claim), sets, {Field.ERASURE_LEASE_UNTIL})
 
 
-def forgotten(claim: Connection, now: datetime, backups_until: datetime) -> Transition:
-    """Drop all that is the person's or opens anything; what the receipt says is fixed with it."""
-    sets = {Field.UPDATED_AT: now, Field.ERASURE_COMPLETED_AT: now, Field.ERASURE_BACKUPS_UNTIL: backups_until}
+def forgotten(claim: Connection, now: datetime, backups_until: datetime, *, owner_ref: str | None = None) -> Transition:
+    """Drop all that is the person's or opens anything; what the receipt says is fixed with it.
+
+    `owner_ref` stays, for whoever asks for the receipts of an owner.
+    """
+    sets = {
+        Field.UPDATED_AT: now,
+        Field.OWNER_REF: owner_ref,
+        Field.ERASURE_COMPLETED_AT: now,
+        Field.ERASURE_BACKUPS_UNTIL: backups_until,
+    }
     return Transition(_fenced_erasing(claim), sets, every_field() - KEPT)
 
 

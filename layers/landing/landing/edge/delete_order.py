@@ -1,19 +1,20 @@
 """An order to erase, as ops gives it, and what became of it."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Self
 
 from aws_lambda_powertools import Logger
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from landing import metrics
 from landing.deadlines import TimeLeft
 from landing.domain.connection import timestamp
 from landing.domain.reasons import Reason
 from landing.edge.inputs import NotAsDescribed
-from landing.edge.orders import ConnectionId, Guid, OrderBody, Owner, parsed
+from landing.edge.orders import TICKET, ConnectionId, Guid, OrderBody, Owner, Ticket, parsed
 from landing.error_names import NOT_SERVED, name_of, place_of
 from landing.metrics import Metric
 from landing.verbs.delete_connection import EraseEnding, EraseOutcome, Eraser, erase_all
@@ -22,8 +23,10 @@ type OneOrMore[T] = T | Annotated[list[T], Field(min_length=1, max_length=100)]
 
 ACCEPTED = {
     "connectionId | loginId | owner": "exactly one of these members: a text, or a list of up to 100",
-    "ticket": "who asked for it, as a reference without personal data: up to 64 of A-Z a-z 0-9 . _ : / # -",
-    "dryRun": "true: only look, change nothing",
+    "ticket": TICKET,
+    "dryRun": "true, if not given: only look, change nothing. false: do it",
+    "limit": "how many connections in one answer: 1 to 1000; 1000, if not given",
+    "continueAfter": "as the answer before gave it",
 }
 
 
@@ -33,8 +36,10 @@ class Order(OrderBody):
     connection_id: OneOrMore[ConnectionId] | None = None
     login_id: OneOrMore[Guid] | None = Field(default=None, repr=False)
     owner: OneOrMore[Owner] | None = None
-    ticket: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/#-]{1,64}$")] | None = None
-    dry_run: bool = False
+    ticket: Ticket
+    dry_run: bool = True
+    limit: Annotated[int, Field(ge=1, le=1000)] = 1000
+    continue_after: ConnectionId | None = None
 
     @model_validator(mode="after")
     def _names_one_way(self) -> Self:
@@ -60,22 +65,34 @@ def answer(given: Any, eraser: Eraser, time_left: TimeLeft, *, threads: int, log
         logger.warning("order refused", detail=refusal.detail)
         return {"outcome": "refused", "detail": refusal.detail, "accepted": ACCEPTED}
     try:
-        done = carry_out(order, eraser, time_left, threads=threads)
+        done, after = carry_out(order, eraser, time_left, threads=threads)
     except NOT_SERVED as error:
         report(None, error, order.ticket, logger)
         return {"outcome": "not_done", "reason": Reason.SERVICE_UNAVAILABLE}
     for each in done:
         report(each.connection_id, each.outcome, order.ticket, logger)
-    return {"dryRun": order.dry_run, "connections": [shown(each) for each in done]}
+    connections = [shown(each) for each in done]
+    return {
+        "dryRun": order.dry_run,
+        "complete": after is None,
+        **({"continueAfter": after} if after is not None else {}),
+        "counts": Counter(each["outcome"] for each in connections),
+        "connections": connections,
+    }
 
 
-def carry_out(order: Order, eraser: Eraser, time_left: TimeLeft, *, threads: int) -> list[Done]:
-    """Erase, or on a dry run look at, everything that `order` means, in its order.
+def carry_out(order: Order, eraser: Eraser, time_left: TimeLeft, *, threads: int) -> tuple[list[Done], str | None]:
+    """Erase, or on a dry run look at, what `order` means, up to its limit; with where the next order goes on.
 
-    Raises one of `NOT_SERVED` when AWS cannot serve before anything was begun.
+    An order that is repeated meets every connection again, in the order of the ids: that one is erased meanwhile
+    moves no other. Raises one of `NOT_SERVED` when AWS cannot serve before anything was begun.
     """
     meant = list(enumerate(_named(order, eraser)))
-    entries = [(position, connection_id) for position, known in meant for connection_id in known]
+    ids = sorted(
+        {id_ for _, known in meant for id_ in known if order.continue_after is None or id_ > order.continue_after}
+    )
+    these = set(ids[: order.limit])
+    entries = [(position, id_) for position, known in meant for id_ in known if id_ in these]
 
     def work(connection_id: str) -> Callable[[], EraseOutcome]:
         if order.dry_run:
@@ -84,8 +101,10 @@ def carry_out(order: Order, eraser: Eraser, time_left: TimeLeft, *, threads: int
 
     outcomes = erase_all([work(connection_id) for _, connection_id in entries], threads)
     done = [Done(position, outcome, id_) for (position, id_), outcome in zip(entries, outcomes, strict=True)]
-    done += [Done(position, EraseOutcome(None, EraseEnding.UNKNOWN)) for position, known in meant if not known]
-    return sorted(done, key=lambda each: each.position)
+    if order.continue_after is None:
+        done += [Done(position, EraseOutcome(None, EraseEnding.UNKNOWN)) for position, known in meant if not known]
+    after = ids[order.limit - 1] if len(ids) > order.limit else None
+    return sorted(done, key=lambda each: each.position), after
 
 
 def _named(order: Order, eraser: Eraser) -> list[list[str]]:

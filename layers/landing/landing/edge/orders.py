@@ -18,6 +18,10 @@ def _owner(value: str) -> str:
 type Guid = Annotated[str, AfterValidator(canonical_guid)]
 type ConnectionId = Annotated[str, StringConstraints(pattern=f"^{CONNECTION_ID}$")]
 type Owner = Annotated[str, AfterValidator(_owner)]
+type Ticket = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/#-]{1,64}$")]
+
+TICKET = "who asked for it, as a reference without personal data: up to 64 of A-Z a-z 0-9 . _ : / # -"
+"""What `Ticket` is, for who sent another."""
 
 
 class OrderBody(BaseModel):
@@ -41,12 +45,13 @@ def _detail(error: ValidationError, model: type[OrderBody]) -> str:
     errors = error.errors(include_input=False, include_url=False, include_context=False)
     # A text or a list of texts: of what is neither, that attempt says most which came furthest.
     first = max((each for each in errors if each["loc"][:1] == errors[0]["loc"][:1]), key=lambda each: len(each["loc"]))
-    member, reason = _member(model, first["loc"]), first["msg"].removeprefix("Value error, ")
+    (member, within), reason = _member(model, first["loc"]), first["msg"].removeprefix("Value error, ")
     if member and isinstance(first["loc"][-1], int):
         member += f"[{first['loc'][-1]}]"
     match first["type"]:
         case "extra_forbidden":
-            return f"The {f'member `{member}`' if member else 'order'} has a member that nobody knows."
+            known = ", ".join(f"`{each.alias}`" for each in within.model_fields.values())
+            return f"The {f'member `{member}`' if member else 'order'} has a member that nobody knows; known: {known}."
         case "missing":
             return f"The member `{member}` is missing."
         case "value_error":
@@ -57,15 +62,21 @@ def _detail(error: ValidationError, model: type[OrderBody]) -> str:
             return f"The member `{member}` has the wrong type, length or characters."
 
 
-def _member(model: type[OrderBody], place: tuple[int | str, ...]) -> str:
-    """The path to a member, up to the first name that is not one of ours: that one may quote what was sent."""
+def _member(model: type[OrderBody], place: tuple[int | str, ...]) -> tuple[str, type[OrderBody]]:
+    """The path to a member, up to the first name that is not one of ours: that one may quote what was sent.
+
+    With the model of the object that it ends in.
+    """
     names: list[str] = []
-    within: type[OrderBody] | None = model
+    within = model
     for step in place:
-        field = next((each for each in within.model_fields.values() if each.alias == step), None) if within else None
+        field = next((each for each in within.model_fields.values() if each.alias == step), None)
         if field is None:
             break
         names.append(str(step))
         kinds = (field.annotation, *get_args(field.annotation))
-        within = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, OrderBody)), None)
-    return ".".join(names)
+        deeper = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, OrderBody)), None)
+        if deeper is None:
+            break
+        within = deeper
+    return ".".join(names), within

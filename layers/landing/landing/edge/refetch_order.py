@@ -5,25 +5,29 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 
 from aws_lambda_powertools import Logger
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from landing import metrics
 from landing.deadlines import TimeLeft
 from landing.domain.connection import TERMINAL, Status
+from landing.domain.reasons import Reason
 from landing.domain.transitions import AT_WORK
 from landing.edge.inputs import NotAsDescribed
-from landing.edge.orders import ConnectionId, OrderBody, parsed
+from landing.edge.orders import TICKET, ConnectionId, OrderBody, Ticket, parsed
 from landing.metrics import Metric
 from landing.stores.connection_table import Criteria
 from landing.verbs.refetch_connections import Order, RefetchEnding, Refetcher, Run, Verb
 
+_REASONS = sorted(Reason)
+
 ACCEPTED = {
     "refetch | retry | reannounce": {
         "ids": "up to 100 connectionIds; or any of the following, which must all hold:",
-        "reason": "why it is not ready, as the API shows it",
+        "reason": f"why it is not ready: {', '.join(_REASONS)}",
         "updatedFrom, updatedTo": "when it came to be as it is: RFC 3339 times with a zone, from included, to not",
         "receivedFrom, receivedTo": "when it was first posted, likewise",
     },
+    "ticket": TICKET,
     "dryRun": "true, if not given: only count. false: do it",
     "limit": "how many to do in one run: 1 to 1000; 100, if not given",
     "continueAfter": "as the run before answered it",
@@ -41,11 +45,17 @@ def _instant(value: Any) -> datetime:
 type Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
+def _reason(value: str) -> str:
+    if value not in _REASONS:
+        raise ValueError(f"must be one of {', '.join(_REASONS)}")
+    return value
+
+
 class Chosen(OrderBody):
     """Which connections are meant."""
 
     ids: Annotated[list[ConnectionId], Field(min_length=1, max_length=100)] | None = None
-    reason: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")] | None = None
+    reason: Annotated[str, AfterValidator(_reason)] | None = None
     updated_from: Instant | None = None
     updated_to: Instant | None = None
     received_from: Instant | None = None
@@ -64,6 +74,7 @@ class Asked(OrderBody):
     refetch: Chosen | None = None
     retry: Chosen | None = None
     reannounce: Chosen | None = None
+    ticket: Ticket
     dry_run: bool = True
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     continue_after: ConnectionId | None = None
@@ -86,7 +97,13 @@ def answer(
         return {"outcome": "refused", "detail": refusal.detail, "accepted": ACCEPTED}
     order = order_of(asked, correlation_id)
     run = refetcher.run(order, time_left)
-    logger.info("order ended", verb=order.verb, dryRun=order.dry_run, counts=run.counts, complete=run.complete)
+    said: dict[str, Any] = {
+        "ticket": asked.ticket,
+        "dryRun": order.dry_run,
+        "counts": run.counts,
+        "complete": run.complete,
+    }
+    logger.info("order ended", verb=order.verb, **said)
     if run.unreadable:
         logger.error("rows cannot be read", connectionIds=run.unreadable)
     if not order.dry_run:

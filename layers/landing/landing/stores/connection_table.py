@@ -173,9 +173,13 @@ class ConnectionTable:
                 return Page(tuple(rows), next_token if last else None)
             start = {"ExclusiveStartKey": last}
 
-    def all_of_owner(self, owner: str) -> Iterator[Read]:
-        """Every connection of an owner."""
-        return self._in_index("by-owner", Equals(Field.OWNER, owner))
+    def ids_of_owner(self, owner: str) -> list[str]:
+        """The ids of every connection of an owner that is not forgotten: an id's owner never changes."""
+        return self._ids_in_index("by-owner", Equals(Field.OWNER, owner))
+
+    def ids_of_owner_ref(self, owner_ref: str) -> list[str]:
+        """The ids of an owner's tombstones."""
+        return self._ids_in_index("by-owner-ref", Equals(Field.OWNER_REF, owner_ref))
 
     def all_of_login(self, login_ref: str) -> Iterator[Read]:
         """Every connection to a login, tombstones too."""
@@ -208,6 +212,10 @@ class ConnectionTable:
         )
         last = answer.get("LastEvaluatedKey")
         return [read(item) for item in answer["Items"]], last["connectionId"]["S"] if last else None
+
+    def _ids_in_index(self, index: str, expects: Equals) -> list[str]:
+        key = Expressions()
+        return [entry["connectionId"]["S"] for entry in self._query(index, key.condition(expects), key)]
 
     def _in_index(self, index: str, expects: Equals) -> Iterator[Read]:
         key = Expressions()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
-# One key makes three kinds of MAC; the label keeps a tag from ever being read as a reference.
+# One key makes four kinds of MAC; the label keeps a tag from ever being read as a reference.
 _LOGIN_REF = b"flinks-landing/login-ref/v1\0"
+_OWNER_REF = b"flinks-landing/owner-ref/v1\0"
 _OWNER_TAG = b"flinks-landing/owner-tag/v1\0"
 _CHOICE = b"flinks-landing/choice/v1\0"
 
@@ -22,6 +23,10 @@ class IndexKey:
     def login_ref(self, login_id: str) -> str:
         """The keyed blind index of a canonical loginId: equal for equal logins, and of no use without the key."""
         return base64.urlsafe_b64encode(self._mac(_LOGIN_REF + login_id.encode())).decode().rstrip("=")
+
+    def owner_ref(self, owner: str) -> str:
+        """What stays of an owner in tombstones and receipts: equal for the same owner, of no use without the key."""
+        return base64.urlsafe_b64encode(self._mac(_OWNER_REF + owner.encode())).decode().rstrip("=")
 
     def owner_mac(self, message: bytes) -> bytes:
         """The MAC under an owner tag."""

@@ -151,8 +151,8 @@ class Eraser:
         return [row.connection_id for row in self.table.all_of_login(self.index.login_ref(login_id))]
 
     def of_owner(self, owner: str) -> list[str]:
-        """The ids of all connections of an app user; a tombstone no longer knows whose it was."""
-        return [row.connection_id for row in self.table.all_of_owner(owner)]
+        """The ids of all connections of an app user, tombstones too."""
+        return [*self.table.ids_of_owner(owner), *self.table.ids_of_owner_ref(self.index.owner_ref(owner))]
 
     def look(self, connection_id: str) -> EraseOutcome:
         """What erasing would do; changes nothing. Raises one of `NOT_SERVED` when AWS cannot serve."""
@@ -262,7 +262,8 @@ class Eraser:
             if not self.drops.sweep(claim.connection_id, time_left):
                 return self._later(claim, Later(Reason.SWEEP_UNFINISHED))
             now = self.clock()
-            claim = self._write(claim, forgotten(claim, now, now + self.limits.backups_for))
+            owner_ref = self.index.owner_ref(claim.owner) if claim.owner is not None else None
+            claim = self._write(claim, forgotten(claim, now, now + self.limits.backups_for, owner_ref=owner_ref))
         self.drops.put_receipt(claim.connection_id, erasure.requested_at, receipt_of(claim))
         now = self.clock()
         row = self._write(claim, erased(claim, now, completed_at_of(claim) + TOMBSTONE_FOR))

@@ -19,6 +19,7 @@ def receipt_of(row: Connection) -> dict[str, Any]:
     return {
         "version": 1,
         "connectionId": row.connection_id,
+        "ownerRef": row.owner_ref,
         "ticket": erasure.ticket,
         "requestedAt": timestamp(erasure.requested_at),
         "completedAt": timestamp(completed_at),

@@ -45,7 +45,7 @@ class RefetchEnding(StrEnum):
 
 @dataclass(frozen=True)
 class Order:
-    """What ops wants. Either `ids`, or `criteria`. `limit` bounds what one run does, never what a dry run counts."""
+    """What ops wants. Either `ids`, or `criteria`. `limit` bounds what one run does, or would do."""
 
     verb: Verb
     correlation_id: str
@@ -99,8 +99,7 @@ class Refetcher:
             except NOT_SERVED:
                 return run
             for connection_id, row in rows:
-                full = not order.dry_run and run.done >= order.limit
-                if full or time_left() < TIME_TO_STOP:
+                if run.done >= order.limit or time_left() < TIME_TO_STOP:
                     return run
                 run.endings[connection_id] = self._one(order, connection_id, row)
                 run.after = connection_id
