@@ -102,6 +102,10 @@ suite-on-stack: setup
 test-long: setup ## what takes long: the tests marked `long`
 	$(PYTEST) -m long
 
+.PHONY: guards
+guards: $(VENVS)/test/.installed ## take every guard out, one by one: a test must miss it (WORDS="tag sweep": only these)
+	@env -u MAKEFLAGS -u MFLAGS $(VENVS)/test/bin/python -m tests.guards $(WORDS)
+
 AWS_TOOLS := $(foreach e,tools sam ops,$(VENVS)/$(e)/.installed)
 OPS := PYTHONPATH=.:layers/landing $(VENVS)/ops/bin/python -m
 DEPLOYMENT := --config $(call quoted,$(CONFIG)) --file $(call quoted,$(SAMCONFIG)) --architecture $(call quoted,$(ARCHITECTURE)) \

@@ -205,6 +205,14 @@ def test_a_login_is_the_same_in_any_case() -> None:
     assert LOGIN_ID not in text.lower()
 
 
+def test_an_id_of_a_login_in_another_form_is_not_stored() -> None:
+    bare = LOGIN_ID.replace("-", "")
+
+    text = stored(answer(Login={"Id": LOGIN_ID, "ID": bare, "iD": {"guid": bare}}))
+
+    assert bare not in text
+
+
 @pytest.mark.parametrize(
     "members",
     [
