@@ -53,6 +53,7 @@ class Statement:
     actions: tuple[str, ...]
     resources: tuple[str, ...]
     conditions: Json = field(hash=False)
+    sid: str = ""
     services: bool = False
     """Its principal is a service of AWS, and no role."""
 
@@ -140,6 +141,7 @@ def statements_of(holder: str, document: Json | str) -> tuple[Statement, ...]:
             tuple(_listed(each["Action"])),
             tuple(_listed(each["Resource"])),
             each.get("Condition", {}),
+            each.get("Sid", ""),
             services="Service" in (each.get("Principal") or {}),
         )
         for each in document["Statement"]

@@ -15,7 +15,7 @@ import boto3
 from ministack import app as ministack
 from ministack.core import lambda_runtime
 
-from local.aws import http_api_rules, iam_rules, internals, lineage, queues, template_rules
+from local.aws import authorizations, http_api_rules, iam_rules, internals, lineage, queues, template_rules
 from local.aws.alarm_watch import AlarmWatch
 from local.aws.functions import Deployed, Functions
 from local.aws.streams import Streams
@@ -34,6 +34,7 @@ class Emulator:
         self._ready = ready
         self._functions = Functions(lambda_python, folder, url)
         self._alarms = AlarmWatch(cache(partial(_client, url)))
+        authorizations.install(folder)
         iam_rules.install()
         http_api_rules.install(self._alarms.answered)
         queues.install()

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id
 
-from local.aws import internals
+from local.aws import authorizations, internals
 
 _method: ContextVar[str] = ContextVar("method", default="")
 
@@ -121,16 +121,24 @@ def _enforce(
 ) -> Any:
     if service == "s3" and internals.anonymous.get():
         return iam_evaluator.EvalResult("ImplicitDeny", principal_arn="anonymous")
-    denied = internals.enforce(access_key, action, service, region, resource_arn, service_context)
+    denied = _ask(access_key, action, service, region, resource_arn, service_context)
     if denied or _method.get() == "HEAD":  # HeadObject is the action s3:GetObject, and decrypts nothing
         return denied
     for use in _key_uses(action, resource_arn):
         key = use.key if use.key.startswith("arn:") else f"arn:aws:kms:{region}:{get_account_id()}:key/{use.key}"
         conditions = {f"kms:EncryptionContext:{name}": value for name, value in use.context.items()}
         conditions |= {"kms:ViaService": f"{use.service}.{region}.amazonaws.com"}
-        if denied := internals.enforce(access_key, use.action, "kms", region, key, conditions):
+        if denied := _ask(access_key, use.action, "kms", region, key, conditions):
             return denied
     return None
+
+
+def _ask(
+    access_key: str, action: str, service: str, region: str, resource_arn: str, conditions: dict[str, Any] | None
+) -> Any:
+    denied = internals.enforce(access_key, action, service, region, resource_arn, conditions)
+    authorizations.note(access_key, action, resource_arn, conditions, allowed=not denied)
+    return denied
 
 
 def _key_uses(action: str, resource_arn: str) -> Iterator[_KeyUse]:
