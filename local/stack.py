@@ -117,7 +117,8 @@ class Stack:
             "FlinksCustomerId": self.flinks.customer_id,
             "FlinksConnectUrl": self.flinks.connect_url or "",
             "FlinksDemo": "true",
-            "SessionsPerHour": "100000",  # whoever tries things out here is one and the same user
+            # whoever tries things out here is one and the same user
+            **dict.fromkeys(("SessionsPerHour", "FetchesPerHour", "FetchesPerConnection"), "100000"),
             "PollSeconds": self._poll_seconds(),
         }
 

@@ -31,7 +31,7 @@ SENDS_TO = {
     FETCH: {"FetchQueue", "EraseQueue", "StreamFailures"},
     DELETE: {"EraseQueue"},
     PUBLISH: {"StreamFailures", "AnnouncementFailures"},
-    RESUME: {"FetchQueue", "EraseQueue"},
+    RESUME: {"FetchQueue", "EraseQueue", "AnnouncementFailures"},
 }
 CONSUMES = {FETCH: {"FetchQueue"}, DELETE: {"EraseQueue"}}
 
@@ -101,9 +101,7 @@ FORBIDDEN: dict[str, tuple[Request, ...]] = {
         _all(ROLES, ["dynamodb:DeleteItem", "dynamodb:BatchWriteItem"], ["ConnectionsTable", "SessionsTable"])
     ),
     "nobody makes a row but who receives": tuple(_all(_but(RECEIVE), ["dynamodb:PutItem"], ["ConnectionsTable"])),
-    "who only shows or announces changes no row": tuple(
-        _all((SHOW, SESSION, PUBLISH), ["dynamodb:UpdateItem"], ["ConnectionsTable"])
-    ),
+    "who only shows changes no row": tuple(_all((SHOW, SESSION), ["dynamodb:UpdateItem"], ["ConnectionsTable"])),
     "who opens sessions reads no connection": tuple(
         _all((SESSION,), ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], ["ConnectionsTable", *INDEXES])
     ),
@@ -111,7 +109,9 @@ FORBIDDEN: dict[str, tuple[Request, ...]] = {
         _all(_but(REFETCH), ["dynamodb:Scan"], ["ConnectionsTable"])
     ),
     "an index is asked by who needs it": (
-        *_all(_but(DELETE), ["dynamodb:Query"], ["ConnectionsTable/index/by-login"]),
+        *_all(
+            _but(DELETE), ["dynamodb:Query"], ["ConnectionsTable/index/by-login", "ConnectionsTable/index/by-owner-ref"]
+        ),
         *_all(_but(DELETE, SHOW), ["dynamodb:Query"], ["ConnectionsTable/index/by-owner"]),
         *_all(_but(DELETE), ["dynamodb:Query"], ["ConnectionsTable/index/by-owner-ref"]),
         *_all(_but(RESUME), ["dynamodb:Query"], ["ConnectionsTable/index/by-due"]),
@@ -119,8 +119,8 @@ FORBIDDEN: dict[str, tuple[Request, ...]] = {
     "the stream is read by its two readers": tuple(
         _all(_but(FETCH, PUBLISH), ["dynamodb:GetRecords", "dynamodb:GetShardIterator"], ["ConnectionsTable/stream"])
     ),
-    "nobody counts sessions but who opens them, and nobody reads the counts": (
-        *_all(_but(SESSION), ["dynamodb:UpdateItem"], ["SessionsTable"]),
+    "nobody counts but who opens sessions and who receives logins, and nobody reads the counts": (
+        *_all(_but(SESSION, RECEIVE), ["dynamodb:UpdateItem"], ["SessionsTable"]),
         *_all(ROLES, ["dynamodb:GetItem", "dynamodb:Scan"], ["SessionsTable"]),
     ),
     "a queue is written and read by whose it is": (
@@ -136,8 +136,8 @@ FORBIDDEN: dict[str, tuple[Request, ...]] = {
         ),
         *_all(ROLES, ["sqs:PurgeQueue"], QUEUES),
     ),
-    "nobody announces but who publishes and ops' re-fetch": tuple(
-        _all(_but(PUBLISH, REFETCH), ["events:PutEvents"], ["EventBus"])
+    "nobody announces but who publishes, who makes it good, and ops' re-fetch": tuple(
+        _all(_but(PUBLISH, RESUME, REFETCH), ["events:PutEvents"], ["EventBus"])
     ),
     "nobody becomes another": tuple(
         _all(

@@ -15,6 +15,7 @@ const FINAL = [400, 410, 413, 415, 422]; // of a login: no other token and no la
 const SANDBOX = "allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox";
 
 const problem = (name) => `urn:flinks-landing:problem:${name}`;
+const TOLD = ["offline", "too-many-sessions", "too-many-fetches"].map(problem); // at once: waiting helps nobody
 const refusal = (body) => Object.assign(new Error(body.type), { problem: body });
 const unanswered = (name) => ({ status: 0, pause: 0, body: { type: problem(name) } });
 
@@ -212,7 +213,7 @@ export class Connect {
       signal?.throwIfAborted();
       if (status >= 200 && status < 300) return { pause, body };
       const refused = body.type === problem("origin-refused"); // twice running, or it was a network coming back
-      const told = [problem("offline"), problem("too-many-sessions")].includes(body.type); // waiting here helps nobody
+      const told = TOLD.includes(body.type);
       const known = told || (refused && before === body.type);
       const again = PASSING.includes(status) || (status === 401 && tries === 1); // with a fresh token
       if (known || !again || tries === TRIES) throw refusal({ type: "about:blank", status, ...body });

@@ -8,7 +8,7 @@ from landing.edge import web
 from landing.edge.bodies import WantedSession
 from landing.edge.invocation import invoked
 from landing.metrics import Metric
-from landing.stores.session_count import TooManySessions
+from landing.stores.hourly_count import TooMany
 from landing.verbs.create_connect_session import NoSession, Options, create_connect_session
 
 logger = Logger()
@@ -37,7 +37,7 @@ def open_session(event: web.Event) -> web.Reply:
                 webview=wanted.webview,
             ),
         )
-    except TooManySessions as refusal:
+    except TooMany as refusal:
         metrics.count([Metric.SESSION_LIMIT_REACHED])
         raise web.too_many_sessions(refusal.wait) from None
     except NoSession as refusal:

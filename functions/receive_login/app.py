@@ -9,10 +9,11 @@ from landing.edge import web
 from landing.edge.bodies import PostedLogin
 from landing.edge.invocation import invoked
 from landing.metrics import Metric
+from landing.stores.hourly_count import TooMany
 from landing.verbs.receive_login import NewLogin, receive
 
 logger = Logger()
-wiring.in_init(wiring.connection_table, wiring.login_seal, wiring.index_key)
+wiring.in_init(wiring.connection_table, wiring.login_seal, wiring.index_key, wiring.fetch_count)
 
 
 def receive_login(event: web.Event) -> web.Reply:
@@ -27,13 +28,18 @@ def receive_login(event: web.Event) -> web.Reply:
         account_ids=posted.chosen,
         correlation_id=event["requestContext"]["requestId"],
     )
-    connection = receive(
-        login,
-        table=wiring.connection_table(),
-        seal=wiring.login_seal(),
-        index=wiring.index_key(),
-        clock=wiring.clock,
-    )
+    try:
+        connection = receive(
+            login,
+            table=wiring.connection_table(),
+            seal=wiring.login_seal(),
+            index=wiring.index_key(),
+            count=wiring.fetch_count(),
+            clock=wiring.clock,
+        )
+    except TooMany as refusal:
+        metrics.count([Metric.FETCH_LIMIT_REACHED])
+        raise web.too_many_fetches(refusal.wait) from None
     logger.info(
         "login received",
         connectionId=connection.connection_id,

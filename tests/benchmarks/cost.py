@@ -38,6 +38,7 @@ POLL = 0.4  # seconds of waiting
 # them in the virtual world, the writes with their indexes.
 KMS_CALLS = 6  # mac and seal; open the login; seal the request; open request and login when polled
 WRITES = (4, 3, 3, 3, 3, 2)  # POST, claim, pending, claim, ready, announced
+COUNTS = 1  # of the owner's hour, in the table of counters
 READS, PUTS, MESSAGES, EVENTS = 2, 1, 1, 1
 OF_A_MESSAGE = 3  # calls of SQS for each: send, receive, delete
 
@@ -47,7 +48,7 @@ def rows() -> Iterator[tuple[str, str, str]]:
     lines: list[tuple[str, list[float]]] = [
         ("API Gateway and receive_login", [(API_CALL + INVOCATION + 0.03 * 0.5 * GB_SECOND) * 1e6] * both),
         ("KMS", [KMS_CALL * KMS_CALLS * 1e6] * both),
-        ("DynamoDB", [(WRITE * sum(WRITES) + READ * READS) * 1e6] * both),
+        ("DynamoDB", [(WRITE * (sum(WRITES) + COUNTS) + READ * READS) * 1e6] * both),
         ("S3", [PUT * PUTS * 1e6] * both),
         ("fetch_accounts", [fetching(BATCHED), fetching(ONE_BY_ONE)]),
         ("queue and bus", [(MESSAGE * MESSAGES * OF_A_MESSAGE + EVENT * EVENTS) * 1e6] * both),

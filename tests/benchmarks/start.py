@@ -103,7 +103,8 @@ def measure(name: str, url: str, authorities: Path) -> Measured:
             "AWS_CA_BUNDLE": str(authorities),
             "POWERTOOLS_METRICS_NAMESPACE": "benchmark",
             "POWERTOOLS_SERVICE_NAME": "benchmark",
-            **dict.fromkeys(("CONNECTIONS_TABLE", "LOGIN_KEY_ARN", "INDEX_KEY_ARN"), "name"),
+            **dict.fromkeys(("CONNECTIONS_TABLE", "SESSIONS_TABLE", "LOGIN_KEY_ARN", "INDEX_KEY_ARN"), "name"),
+            **dict.fromkeys(("FETCHES_PER_HOUR", "FETCHES_PER_CONNECTION"), "100000"),
         }
         python = ROOT / ".venvs/lambda/bin/python"
         run = subprocess.Popen(

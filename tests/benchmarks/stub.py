@@ -108,7 +108,7 @@ class Stub:
                 return {"Mac": base64.b64encode(b"m" * 32).decode()}
             case "GetSecretValue":
                 return {"SecretString": json.dumps({"secretKey": "secret", "apiKey": "api"})}
-            case "UpdateItem":
+            case "UpdateItem" if "connectionId" in order["Key"]:  # else a counter
                 return {"Attributes": claimed(order["Key"]["connectionId"]["S"])}
             case _:
                 return {}

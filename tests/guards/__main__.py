@@ -17,6 +17,7 @@ import traceback
 from collections import deque
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from tests.guards.listed import GUARDS, Guard
 
@@ -48,7 +49,7 @@ def main(words: list[str]) -> int:
     with TemporaryDirectory() as folder:
         copies = [Path(folder) / str(number) for number in range(AT_ONCE)]
         copy_tree(copies[0])
-        if not os.WIFEXITED(status := run(copies[0], sorted({guard.test for guard in meant}))) or status:
+        if run(copies[0], sorted({guard.test for guard in meant})):
             say(said_in(copies[0]))
             say("With every guard in place a test is red, or is not there: mend that first.")
             return 2
@@ -64,16 +65,16 @@ def main(words: list[str]) -> int:
 def survivors_of(meant: list[Guard], copies: list[Path]) -> list[Guard]:
     """The guards without which their test is not red."""
     waiting, free, survivors = deque(meant), [*copies], []
-    running: dict[int, tuple[Guard, Path]] = {}
+    running: dict[int, tuple[Guard, Path, Whole]] = {}
     while waiting or running:
         if waiting and free:
             guard, copy = waiting.popleft(), free.pop()
-            take_out(guard, copy)
-            running[start(copy, [guard.test])] = guard, copy
+            whole = take_out(guard, copy)
+            running[start(copy, [guard.test])] = guard, copy, whole
             continue
         pid, status = os.wait()
-        guard, copy = running.pop(pid)
-        put_back(guard, copy)
+        guard, copy, whole = running.pop(pid)
+        whole.put_back()
         free.append(copy)
         is_red = os.waitstatus_to_exitcode(status) == 1
         say(f"{'missed    ' if is_red else 'NOT MISSED'} {guard.keeps}")
@@ -104,14 +105,23 @@ def without(guard: Guard, content: str) -> str:
     return content.replace(guard.text, guard.instead)
 
 
-def take_out(guard: Guard, copy: Path) -> None:
+class Whole(NamedTuple):
+    """A file as it was, and when it was changed: by that Python knows which bytecode is of which source."""
+
+    path: Path
+    content: str
+    changed: int
+
+    def put_back(self) -> None:
+        self.path.write_text(self.content)
+        os.utime(self.path, ns=(self.changed, self.changed))
+
+
+def take_out(guard: Guard, copy: Path) -> Whole:
     path = copy / guard.file
-    path.write_text(without(guard, path.read_text()))
-
-
-def put_back(guard: Guard, copy: Path) -> None:
-    """With its time of change: by that Python knows which bytecode is of which source."""
-    shutil.copy2(ROOT / guard.file, copy / guard.file)
+    whole = Whole(path, path.read_text(), path.stat().st_mtime_ns)
+    path.write_text(without(guard, whole.content))
+    return whole
 
 
 # --- pytest in a fork

@@ -200,7 +200,15 @@ def callers_are_too_many(scene: Scene) -> None:
         scene.watch.answered_by_the_gateway(429)
 
 
+def one_user_asks_too_much(scene: Scene) -> None:
+    scene.service.set_environment(FETCHES_PER_HOUR="1", SESSIONS_PER_HOUR="1")
+    for number in range(4):
+        scene.service.post(f"5f0a1c2e-0000-4000-8000-{number:012d}")
+        scene.invoke("create_connect_session")
+
+
 SCENARIOS |= {
+    "OneUserAsksTooMuch": Scenario(one_user_asks_too_much, lambda _: None),
     "ApiServerErrors": Scenario(keys_do_not_serve, Scene.serve_again),
     "ApiIsSlow": Scenario(the_table_is_slow, lambda _: None),
     "CallersAreThrottled": Scenario(callers_are_too_many, lambda _: None),

@@ -42,12 +42,14 @@ def test_no_guard_is_listed_twice() -> None:
 def test_whatever_a_transition_expects_is_in_the_list(module: str) -> None:
     file, shared = f"{LAYER}/{module}", ("_fenced", "_fenced_erasing", "_unchanged")  # in the list where they are made
     guarded = [guard.text for guard in GUARDS if guard.file == file]
-    calls = [node for node in ast.walk(ast.parse(content_of(file))) if isinstance(node, ast.Call)]
+    nodes = list(ast.walk(ast.parse(content_of(file))))
+    named = {ast.unparse(node.targets[0]): node.value for node in nodes if isinstance(node, ast.Assign)}
+    made = [node.args[0] for node in nodes if isinstance(node, ast.Call) and ast.unparse(node.func) == "Transition"]
 
     expected = [
-        ast.get_source_segment(content_of(file), call.args[0]) or ""
-        for call in calls
-        if ast.unparse(call.func) == "Transition" and ast.unparse(call.args[0]).split("(")[0] not in shared
+        ast.get_source_segment(content_of(file), named.get(ast.unparse(each), each)) or ""
+        for each in made
+        if ast.unparse(each).split("(")[0] not in shared
     ]
 
     assert expected

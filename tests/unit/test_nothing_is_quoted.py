@@ -7,7 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from landing import strict_json
-from landing.edge.inputs import Body, PostedLogin, WantedSession
+from landing.edge.bodies import PostedLogin
+from landing.edge.delete_order import Order
+from landing.edge.orders import OrderBody
+from landing.edge.refetch_order import Asked
 from landing.stores import owner_tag
 from landing.stores.connection_row import id_in
 from landing.stores.owner_tag import OwnerTag
@@ -34,16 +37,16 @@ def test_a_refusal_quotes_nothing_that_was_sent(service: Service, body: dict[str
     assert LOGIN_ID not in json.dumps(answer)
 
 
-@pytest.mark.parametrize("model", [PostedLogin, WantedSession])
-def test_an_error_of_the_models_quotes_nothing_either(model: type[Body]) -> None:
+@pytest.mark.parametrize("model", [Order, Asked])
+def test_an_error_of_the_models_quotes_nothing_either(model: type[OrderBody]) -> None:
     with pytest.raises(ValidationError) as error:
-        model.model_validate({"loginId": [MARK], "language": MARK, "selectAccounts": MARK})
+        model.model_validate({"loginId": [MARK], "limit": MARK, "ticket": f"{MARK} {MARK}"})
 
     assert MARK not in str(error.value)
 
 
 def test_a_posted_login_has_no_repr_with_its_id() -> None:
-    posted = PostedLogin.model_validate({"loginId": LOGIN_ID})
+    posted = PostedLogin(login_id=LOGIN_ID)
 
     assert posted.login_id == LOGIN_ID
     assert LOGIN_ID not in repr(posted)

@@ -309,6 +309,8 @@ def _deploy(world: World, bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = {
         "CONNECTIONS_TABLE": TABLE,
         "SESSIONS_TABLE": "sessions",
+        "FETCHES_PER_HOUR": "100000",
+        "FETCHES_PER_CONNECTION": "100000",
         "LOGIN_KEY_ARN": login_key,
         "INDEX_KEY_ARN": index_key,
         "DATA_KEY_ARN": "arn:aws:kms:ca-central-1:000000000000:key/data",

@@ -13,6 +13,7 @@ class Metric(StrEnum):
     LOGIN_RECEIVED = "LoginReceived"
     CONNECT_SESSION_CREATED = "ConnectSessionCreated"
     SESSION_LIMIT_REACHED = "SessionLimitReached"
+    FETCH_LIMIT_REACHED = "FetchLimitReached"
     REQUEST_REFUSED = "RequestRefused"
     CONNECTION_READY = "ConnectionReady"
     CONNECTION_PENDING = "ConnectionPending"

@@ -93,6 +93,14 @@ class SessionSettings(Settings, frozen=True):
     sessions_per_hour: int = 20
 
 
+class FetchLimitSettings(Settings, frozen=True):
+    """How often POSTs may make Flinks be asked within an hour: for one owner, and for one connection."""
+
+    sessions_table: Text
+    fetches_per_hour: int = 30
+    fetches_per_connection: int = 10
+
+
 class FetchSettings(Settings, frozen=True):
     """Times in seconds; `fetch_threads` is how many connections one invocation works on at once."""
 

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from landing.stores.bus import Bus
     from landing.stores.connection_table import ConnectionTable
     from landing.stores.drop_store import DropStore
+    from landing.stores.hourly_count import FetchCount, HourlyCount
     from landing.stores.index_key import IndexKey
     from landing.stores.login_seal import LoginSeal
     from landing.stores.owner_tag import OwnerTag
     from landing.stores.queues import EraseQueue, FetchQueue, PutAside
-    from landing.stores.session_count import SessionCount
     from landing.verbs.create_connect_session import ConnectPage
     from landing.verbs.delete_connection import Eraser
     from landing.verbs.fetch_accounts import Fetcher
@@ -169,11 +169,23 @@ def connect_page() -> "ConnectPage":
 
 
 @cache
-def session_count() -> "SessionCount":
-    from landing.stores.session_count import SessionCount
+def session_count() -> "HourlyCount":
+    from landing.stores.hourly_count import HourlyCount
 
     limit = settings.SessionSettings.from_environment()
-    return SessionCount(_client("dynamodb"), limit.sessions_table, limit.sessions_per_hour)
+    return HourlyCount(_client("dynamodb"), limit.sessions_table, "sessions", limit.sessions_per_hour)
+
+
+@cache
+def fetch_count() -> "FetchCount":
+    from landing.stores.hourly_count import FetchCount, HourlyCount
+
+    limit = settings.FetchLimitSettings.from_environment()
+    dynamodb, table = _client("dynamodb"), limit.sessions_table
+    return FetchCount(
+        of_connection=HourlyCount(dynamodb, table, "fetches of a connection", limit.fetches_per_connection),
+        of_owner=HourlyCount(dynamodb, table, "fetches of an owner", limit.fetches_per_hour),
+    )
 
 
 @cache
@@ -279,7 +291,7 @@ def fetch_threads() -> int:
 
 def reset() -> None:
     """Forget every collaborator, as a new execution environment would."""
-    aws = (connection_table, session_count, _kms, login_seal, index_key, owner_tag, drop_store)
+    aws = (connection_table, session_count, fetch_count, _kms, login_seal, index_key, owner_tag, drop_store)
     queues = (fetch_queue, erase_queue, stream_failures, refused_announcements)
     verbs = (fetcher, eraser, announcer, refetcher, resumer)
     for collaborator in (*aws, *queues, token_mint, flinks, connect_page, bus, *verbs):

@@ -52,6 +52,7 @@ class ProblemType(Enum):
     NOT_JSON = "not-json", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"
     INVALID_BODY = "invalid-body", HTTPStatus.UNPROCESSABLE_ENTITY, "The body is not as described"
     TOO_MANY_SESSIONS = "too-many-sessions", HTTPStatus.TOO_MANY_REQUESTS, "Too many Connect sessions"
+    TOO_MANY_FETCHES = "too-many-fetches", HTTPStatus.TOO_MANY_REQUESTS, "Too many fetches"
     UNAVAILABLE = "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The service cannot answer now"
 
     def __init__(self, slug: str, status: HTTPStatus, title: str) -> None:
@@ -266,6 +267,16 @@ def too_many_sessions(wait: timedelta) -> Problem:
     return Problem(
         ProblemType.TOO_MANY_SESSIONS,
         "The app user has opened as many Connect sessions as an hour allows. Wait for the time in `Retry-After`.",
+        retry_after=-(-wait // timedelta(seconds=1)),
+    )
+
+
+def too_many_fetches(wait: timedelta) -> Problem:
+    """The hour of the owner, or of this connection, is used up; `wait` is what is left of it."""
+    return Problem(
+        ProblemType.TOO_MANY_FETCHES,
+        "The app user has had as many fetches as an hour allows. Nothing was changed. "
+        "Send the same again after the time in `Retry-After`.",
         retry_after=-(-wait // timedelta(seconds=1)),
     )
 

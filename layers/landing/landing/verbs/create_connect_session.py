@@ -11,8 +11,8 @@ from landing.domain.reasons import Reason
 from landing.error_names import Cause
 from landing.flinks.client import TokenMint
 from landing.flinks.codes import cause_in, what_to_do
+from landing.stores.hourly_count import HourlyCount
 from landing.stores.owner_tag import OwnerTag
-from landing.stores.session_count import SessionCount
 
 _INSTITUTION_CODE = re.compile(r"[A-Za-z0-9]{1,64}")
 VALID_FOR = timedelta(minutes=15)
@@ -69,11 +69,11 @@ def create_connect_session(
     page: ConnectPage,
     flinks: TokenMint,
     tags: OwnerTag,
-    count: SessionCount,
+    count: HourlyCount,
     clock: Callable[[], datetime],
     options: Options = Options(),
 ) -> ConnectSession:
-    """Open a session for `owner`. Raises TooManySessions, NoSession, and one of `NOT_SERVED` when AWS cannot serve."""
+    """Open a session for `owner`. Raises TooMany, NoSession, and one of `NOT_SERVED` when AWS cannot serve."""
     count.take_one(owner, clock())
     answer = flinks.generate_authorize_token()
     if answer.token is None:

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 from landing.domain.after_post import AfterPost, after_post
 from landing.domain.connection import Connection, DaysOfTransactions, Language, Status, connection_id
 from landing.domain.transitions import reposted
 from landing.stores.connection_table import ConnectionTable, RowChanged
+from landing.stores.hourly_count import FetchCount
 from landing.stores.index_key import IndexKey
 from landing.stores.login_seal import LoginSeal, Purpose
 
@@ -37,27 +39,44 @@ class Contended(Exception):
 
 
 def receive(
-    login: NewLogin, *, table: ConnectionTable, seal: LoginSeal, index: IndexKey, clock: Callable[[], datetime]
+    login: NewLogin,
+    *,
+    table: ConnectionTable,
+    seal: LoginSeal,
+    index: IndexKey,
+    count: FetchCount,
+    clock: Callable[[], datetime],
 ) -> Connection:
     """Keep `login`, or do what a repeated POST means for the connection that is already there.
 
-    Raises ConnectionErased, Contended, and one of `NOT_SERVED` when KMS or DynamoDB cannot serve.
+    Raises ConnectionErased, Contended, TooMany when Flinks would be asked once more than an hour allows, and one of
+    `NOT_SERVED` when KMS or DynamoDB cannot serve.
     """
     login_ref = index.login_ref(login.login_id)
     id_ = connection_id(login_ref, login.owner)
+
+    first = cache(lambda: count.take_first(login.owner, clock()))  # once for a POST, however often it is tried
+    another = cache(lambda: count.take_another(id_, login.owner, clock()))
     for _ in range(_TRIES):
         row = table.get(id_)
         try:
             if row is None:
-                return _add(login, login_ref, id_, table=table, seal=seal, now=clock())
-            return _repost(row, login, table=table, now=clock())
+                return _add(login, login_ref, id_, first, table=table, seal=seal, now=clock())
+            return _repost(row, login, another, table=table, now=clock())
         except RowChanged:
             continue
     raise Contended("the connection keeps changing")
 
 
 def _add(
-    login: NewLogin, login_ref: str, id_: str, *, table: ConnectionTable, seal: LoginSeal, now: datetime
+    login: NewLogin,
+    login_ref: str,
+    id_: str,
+    count: Callable[[], None],
+    *,
+    table: ConnectionTable,
+    seal: LoginSeal,
+    now: datetime,
 ) -> Connection:
     connection = Connection(
         connection_id=id_,
@@ -77,16 +96,21 @@ def _add(
         updated_at=now,
         correlation_id=login.correlation_id,
     )
+    count()
     table.add(connection)
     return connection
 
 
-def _repost(row: Connection, login: NewLogin, *, table: ConnectionTable, now: datetime) -> Connection:
+def _repost(
+    row: Connection, login: NewLogin, count: Callable[[], None], *, table: ConnectionTable, now: datetime
+) -> Connection:
     what = after_post(row, login.account_ids, now, login.days_of_transactions)
     if what is AfterPost.REFUSE:
         raise ConnectionErased("the connection was erased")
     if what is AfterPost.NOTHING:
         return row
+    if what is not AfterPost.STORE_ACCOUNTS:  # nobody has asked yet: the one fetch that was counted does
+        count()
     transition = reposted(
         row,
         what,
