@@ -10,7 +10,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from landing.domain.connection import ERASED, AtFlinks, Connection, Status, timestamp
+from landing.domain.connection import ERASED, AtFlinks, Connection, Status, instant, timestamp
 from landing.domain.reasons import Reason
 from landing.metrics import Metric
 from landing.stores.connection_row import from_item
@@ -55,7 +55,7 @@ class Promises:
         if item["status"] == {"S": Status.READY}:
             self._written_ready.append(item)
         if item["status"] != {"S": Status.FETCHING}:
-            row = from_item(item)
+            row = self._row(item)
             self._who_owns(row)
             if row.erasure is not None and row.erasure.at_flinks is AtFlinks.KEPT:
                 self._spared(row)
@@ -65,7 +65,7 @@ class Promises:
         for broken in self._broken:
             raise broken
         for item in self._written_ready:
-            self._commit(from_item(item))
+            self._commit(self._row(item))
         self._written_ready.clear()
         self._cards_of_owners()
         below = self._objects()
@@ -176,15 +176,16 @@ class Promises:
         return self._accounts[where[1]]
 
     def rows(self) -> list[Connection]:
-        """The rows, each read once: a write makes another item."""
-        rows = []
-        for (connection_id,), item in self._service.world.tables[TABLE].items.items():
-            item_before, row = self._read.get(str(connection_id), (None, None))
-            if item is not item_before or row is None:
-                row = from_item(item)
-                self._read[str(connection_id)] = item, row
-            rows.append(row)
-        return rows
+        """The rows as they are."""
+        return [self._row(item) for item in self._service.world.tables[TABLE].items.values()]
+
+    def _row(self, item: Any) -> Connection:
+        """Each is read once: a write makes another item."""
+        item_before, row = self._read.get(item["connectionId"]["S"], (None, None))
+        if item is not item_before or row is None:
+            row = from_item(item)
+            self._read[row.connection_id] = item, row
+        return row
 
     def _objects(self) -> dict[str, dict[tuple[str, str], bytes]]:
         """What lies in the bucket, by connection, then by key and version."""
@@ -202,27 +203,29 @@ class Heard:
     It listens to what `resume_stalled` measures, and knows by itself since when each row, as it is, has been due.
     """
 
-    def __init__(self, service: Service, disagree: timedelta) -> None:
+    def __init__(self, service: Service, promises: Promises, disagree: timedelta) -> None:
         self._service = service
+        self._promises = promises
         self._disagree = disagree
-        self._first_due: dict[tuple[str, int, int, Status], datetime] = {}
+        self._first_due: dict[tuple[str, str, str, str], str] = {}
         self._broken: list[Broken] = []
         service.world.tables[TABLE].watchers.append(self._written)
 
     def _written(self, item: Any) -> None:
-        row = from_item(item)
-        if row.due_at is not None:
-            self._first_due.setdefault(_as_it_is(row), row.due_at)
+        if "dueAt" in item:
+            hint = (item["connectionId"]["S"], item["generation"]["N"], item["attempt"]["N"], item["status"]["S"])
+            self._first_due.setdefault(hint, item["dueAt"]["S"])
 
     def measured(self, name: Metric, seconds: float) -> None:
         """In place of `metrics.measure`."""
         if name is not Metric.OLDEST_OVERDUE:
             return
         now = self._service.world.clock.now()
-        for row in self._service.rows():
+        for row in self._promises.rows():
             if row.due_at is None or row.due_at > now - OVERDUE_AFTER - self._disagree:
                 continue
-            since = row.erasure.requested_at if row.erasure else self._first_due.get(_as_it_is(row), row.due_at)
+            hint = (row.connection_id, str(row.generation), str(row.attempt), row.status.value)
+            since = row.erasure.requested_at if row.erasure else instant(self._first_due[hint])
             if seconds + 1 < (now - since - self._disagree).total_seconds():
                 self._broken.append(
                     Broken(f"it has been due since {since}, and ops hear of {seconds:.0f} s: {row.status}")
@@ -231,10 +234,6 @@ class Heard:
     def check(self) -> None:
         for broken in self._broken:
             raise broken
-
-
-def _as_it_is(row: Connection) -> tuple[str, int, int, Status]:
-    return row.connection_id, row.generation, row.attempt, row.status
 
 
 def _hold(holds: bool, row: Connection, what: str) -> None:

@@ -17,7 +17,7 @@ from os import cpu_count
 from random import Random
 
 from tests.chaos.reference import Broken
-from tests.chaos.walks import WAYS, Step, a_walk
+from tests.chaos.walks import WAYS, Step, Walk, a_walk
 
 STEPS = 50
 CHUNK = 50
@@ -51,11 +51,11 @@ def of_seed(seed: int, steps: int = STEPS) -> list[Step]:
     return [Step(way, chance.getrandbits(32)) for way in ways]
 
 
-def run(seed: int, steps: list[Step] | None = None) -> tuple[list[str], str]:
-    """Go one schedule; gives what was done, and the trace. Raises Broken."""
+def run(seed: int, steps: list[Step] | None = None) -> Walk:
+    """Go one schedule; gives the walk, for its `log` and its `trace`. Raises Broken."""
     with _quiet(), a_walk(seed) as walk:
         walk.go(of_seed(seed) if steps is None else steps)
-        return walk.log, walk.trace
+    return walk
 
 
 def run_all(seeds: range) -> Ran:
@@ -63,7 +63,7 @@ def run_all(seeds: range) -> Ran:
     ran, began = Ran(), time.process_time()
     for seed in seeds:
         try:
-            log, _ = run(seed)
+            log = run(seed).log
         except Broken as broken:
             ran.broken = seed, str(broken)
             break
@@ -143,13 +143,13 @@ def main() -> None:
         print(dict(sorted(ran.steps.items())))
         sys.exit(1 if ran.broken else 0)
     try:
-        log, trace = run(asked.seed)
+        walk = run(asked.seed)
     except Broken as broken:
         print(broken)
         steps, shorter = shrunk(asked.seed)
         print(f"\nshorter, {len(steps)} steps: {steps}\n{shorter}")
         sys.exit(1)
-    print("\n".join(log), trace, sep="\n")
+    print("\n".join(walk.log), walk.trace, sep="\n")
 
 
 if __name__ == "__main__":

@@ -89,8 +89,7 @@ class Frozen:
 class Walk:
     """One walk; `log` says what was done, in words."""
 
-    def __init__(self, seed: int, service: Service, erasing: Erasing, audience: Audience, heard: Heard) -> None:
-        self.heard = heard
+    def __init__(self, seed: int, service: Service, erasing: Erasing, audience: Audience) -> None:
         self.random = Random(seed)  # noqa: S311 - chooses a way, keeps no secret
         random.seed(seed)  # the pauses' jitter
         self.service, self.erasing, self.audience, self.world = service, erasing, audience, service.world
@@ -109,6 +108,7 @@ class Walk:
         self.owners: dict[str, str] = {}
         self.world.tables[TABLE].watchers.append(self._written)
         self.promises = Promises(service, frozenset(self.accounts), timely=self.timely)
+        self.heard = Heard(service, self.promises, CLOCKS_DISAGREE)
         self._call, service.call = service.call, self._on_some_host  # type: ignore[method-assign,assignment]  # as a host
 
     # --- the walk
@@ -160,7 +160,7 @@ class Walk:
         except AssertionError as stuck:
             if isinstance(stuck, Broken):
                 raise
-            raise Broken(f"{stuck}: {[(row.status.value, row.reason) for row in self.service.rows()]}") from None
+            raise Broken(f"{stuck}: {[(row.status.value, row.reason) for row in self.promises.rows()]}") from None
         self.promises.check_at_rest()
         self.reference.check_at_rest(self._rows())
         self._announced()
@@ -172,11 +172,11 @@ class Walk:
 
     def _nothing_is_due(self) -> bool:
         self.check()
-        return all(row.due_at is None for row in self.service.rows())
+        return all(row.due_at is None for row in self.promises.rows())
 
     def _announced(self) -> None:
         """Whoever listens has heard how each connection ended."""
-        for row in self.service.rows():
+        for row in self.promises.rows():
             heard = self.audience.of(row.connection_id)
             if f"{row.generation} {row.status}" not in heard and not self.audience.refused:
                 raise Broken(f"nobody was told: {row.status} of generation {row.generation}, but {heard}")
@@ -367,7 +367,7 @@ class Walk:
         self.world.step()
 
     def time(self) -> None:
-        self.world.run(timedelta(seconds=self.random.choice([self.random.randint(1, 240), 1800])))
+        self.world.run(timedelta(seconds=1800 if self.random.random() < 0.1 else self.random.randint(1, 240)))
 
     def delivered_again(self) -> None:
         """What was delivered once is delivered once more, however long ago."""
@@ -426,7 +426,7 @@ class Walk:
             self.world.fail(service, operation, code, effect=self.random.random() < 0.3)
 
     def tombstone_ends(self) -> None:
-        for row in self.service.rows():
+        for row in self.promises.rows():
             if row.status is Status.DELETED:
                 del self.world.tables[TABLE].items[row.connection_id,]
                 self.reference.tombstone_ended(self.owners[row.connection_id])
@@ -449,11 +449,11 @@ class Walk:
     # ---
 
     def _any(self, statuses: set[Status]) -> Connection | None:
-        rows = [row for row in self.service.rows() if row.status in statuses]
+        rows = [row for row in self.promises.rows() if row.status in statuses]
         return self.random.choice(rows) if rows else None
 
     def _all_at_rest(self) -> bool:
-        return not self.frozen and all(row.status in TERMINAL and row.due_at is None for row in self.service.rows())
+        return not self.frozen and all(row.status in TERMINAL and row.due_at is None for row in self.promises.rows())
 
     def _message(self) -> Any:
         queues = [self.world.queues[QUEUE], self.world.queues["erase"]]
@@ -495,10 +495,10 @@ class Inline:
 def a_walk(seed: int) -> Iterator[Walk]:
     with pytest.MonkeyPatch.context() as monkeypatch, running_service(World(seed), monkeypatch) as service:
         monkeypatch.setattr(fetch_accounts, "ThreadPoolExecutor", Inline)
-        monkeypatch.setattr(metrics, "count", lambda _: None)
-        heard = Heard(service, CLOCKS_DISAGREE)
-        monkeypatch.setattr(metrics, "measure", heard.measured)
-        walk = Walk(seed, service, with_erasing(service, monkeypatch), audience_of(service), heard)
+        for counting in ("count", "count_causes"):
+            monkeypatch.setattr(metrics, counting, lambda _: None)
+        walk = Walk(seed, service, with_erasing(service, monkeypatch), audience_of(service))
+        monkeypatch.setattr(metrics, "measure", walk.heard.measured)
         clock = lambda: whole_milliseconds(service.world.clock.now() + walk.skew)  # noqa: E731 - it moves
         monkeypatch.setattr(wiring, "clock", clock)
         wiring.reset()

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
 from datetime import UTC, datetime
+from functools import cache
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -136,6 +137,7 @@ def key_of(connection_id: str) -> dict[str, Attribute]:
     return {"connectionId": attribute(connection_id)}
 
 
+@cache
 def name_of(field: str) -> str:
     """A field's attribute: `lease_until` is kept as `leaseUntil`."""
     first, *rest = field.split("_")
