@@ -53,7 +53,7 @@ def of_seed(seed: int, steps: int = STEPS) -> list[Step]:
 
 def run(seed: int, steps: list[Step] | None = None) -> Walk:
     """Go one schedule; gives the walk, for its `log` and its `trace`. Raises Broken."""
-    with _quiet(), a_walk(seed) as walk:
+    with quiet(), a_walk(seed) as walk:
         walk.go(of_seed(seed) if steps is None else steps)
     return walk
 
@@ -122,8 +122,8 @@ def _kind(broken: str) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """The service's log is of no interest, a thousand times over."""
+def quiet() -> Iterator[None]:
+    """The service's log is of no interest a thousand times over."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ReadTimeoutError
 from samtranslator.yaml_helper import yaml_parse
 
 from landing import aws_clients, metrics, wiring
@@ -194,7 +195,10 @@ class BankWire:
         def ask() -> BankReply:
             return self._bank.answer(method, path, headers, body or b"")
 
-        answered = self._world.call("flinks", endpoint, {}, ask)
+        try:
+            answered = self._world.call("flinks", endpoint, {}, ask)
+        except ReadTimeoutError:  # a fault of the world, which ended the wait
+            return Reply(fault=Fault.TIMEOUT)
         if answered.wire.hang_seconds >= seconds:
             self._world.clock.advance(seconds)
             return Reply(fault=Fault.TIMEOUT)

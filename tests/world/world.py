@@ -94,6 +94,7 @@ class World:
         self._entry_faults: dict[tuple[str, str], deque[str]] = {}
         self._late: dict[tuple[str, str], deque[float]] = {}
         self._interrupts: dict[tuple[int, str], Callable[[], None]] = {}
+        self._unanswered: set[int] = set()
 
         tables = Tables(self.clock)
         self._sources: list[_Source] = [_Expiry(self, timedelta(hours=1), lambda _: None, start, tables=tables)]
@@ -140,6 +141,8 @@ class World:
                 self._sources.append(_Landing(self, effect, self.clock.now() + timedelta(seconds=lands_after)))
                 raise ReadTimeoutError(endpoint_url=f"https://{service}.world")
             code, takes_effect = self._take(self._faults, call) or ("", True)
+            if call.number in self._unanswered:
+                code, takes_effect = TIMEOUT, True
             answer = self._answer(effect) if takes_effect else None
             self._interrupt(call, "after_effect")
             if code == TIMEOUT:
@@ -183,7 +186,7 @@ class World:
 
     def calm(self) -> None:
         """No fault and no death that was ordered and has not come comes any more; what is on its way still lands."""
-        for ordered in (self._faults, self._entry_faults, self._late, self._interrupts):
+        for ordered in (self._faults, self._entry_faults, self._late, self._interrupts, self._unanswered):
             ordered.clear()
 
     def answer_never(self, service: str, operation: str, lands_after: float) -> None:
@@ -197,6 +200,10 @@ class World:
     def interrupt(self, number: int, when: When, action: Callable[[], None]) -> None:
         """Do `action` in the middle of call `number`: a second worker, a moved clock, a death."""
         self._interrupts[number, when] = action
+
+    def leave_unanswered(self, number: int) -> None:
+        """Call `number` is carried out, and its answer never comes: its sender lives, and gives up waiting."""
+        self._unanswered.add(number)
 
     def crash_at(self, number: int, when: When | Literal["late"], lands_after: float = 60) -> None:
         """The worker dies at call `number`: before it, after its effect, or with the request still on its
