@@ -22,7 +22,8 @@ WORDS = {
     "AWS::StackName": "flinks-landing",
 }
 TAKEN = {"CreateSecretKey": 1, "CreateApiKey": 1, "ConsumersElsewhere": 2}
-"""Which branch of an `Fn::If` is meant: our own secrets, and no consumers elsewhere."""
+TAKEN |= {"NetworkGiven": 2, "KeyAdministratorGiven": 2}
+"""Which branch of an `Fn::If` is meant: our own secrets, no consumers elsewhere, and nothing of an account's own."""
 
 
 @dataclass(frozen=True)

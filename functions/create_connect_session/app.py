@@ -16,7 +16,7 @@ wiring.in_init(wiring.connect_page, wiring.token_mint, wiring.owner_tag, wiring.
 
 
 def open_session(event: web.Event) -> web.Reply:
-    owner = web.owner(event)
+    owner = web.owner(event, wiring.owner_claim())
     wanted = web.body(event, WantedSession)
     try:
         session = create_connect_session(

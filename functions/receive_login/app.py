@@ -17,7 +17,7 @@ wiring.in_init(wiring.connection_table, wiring.login_seal, wiring.index_key, wir
 
 
 def receive_login(event: web.Event) -> web.Reply:
-    owner = web.owner(event)
+    owner = web.owner(event, wiring.owner_claim())
     posted = web.body(event, PostedLogin)
     login = NewLogin(
         owner=owner,

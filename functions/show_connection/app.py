@@ -14,7 +14,9 @@ wiring.in_init(wiring.connection_table)
 
 
 def show_connection(event: web.Event) -> web.Reply:
-    connection = wiring.connection_table().get_of_owner(web.owner(event), web.connection_id(event))
+    connection = wiring.connection_table().get_of_owner(
+        web.owner(event, wiring.owner_claim()), web.connection_id(event)
+    )
     if connection is None:
         raise web.not_found()
     return web.found(connection)
@@ -22,7 +24,8 @@ def show_connection(event: web.Event) -> web.Reply:
 
 def list_connections(event: web.Event) -> web.Reply:
     limit, token = web.page(event)
-    page = wiring.connection_table().page_of_owner(web.owner(event), limit, token)
+    owner = web.owner(event, wiring.owner_claim())
+    page = wiring.connection_table().page_of_owner(owner, limit, token)
     unreadable = [row.connection_id for row in page.connections if isinstance(row, UnreadableRow)]
     if unreadable:
         logger.error("rows cannot be read", connectionIds=unreadable)

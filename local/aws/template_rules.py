@@ -242,6 +242,8 @@ def _http_api(api_id: str, properties: Properties) -> None:
         of_api[api_id] = {}
     if cors := document.get("x-amazon-apigateway-cors"):
         _answer(internals.update_api(api_id, {"corsConfiguration": cors}))
+    for server in document.get("servers", []):
+        _answer(internals.update_api(api_id, server["x-amazon-apigateway-endpoint-configuration"]))
     authorizers = {
         name: _authorizer(api_id, name, scheme["x-amazon-apigateway-authorizer"])
         for name, scheme in document.get("components", {}).get("securitySchemes", {}).items()

@@ -12,8 +12,8 @@ from landing.stores.queues import FetchQueue
 from tests.world.erasing import with_erasing
 from tests.world.service import TEMPLATE, Service
 
-MAY_BE_LEFT_OUT = {"FLINKS_DEMO", "CONNECT_REDIRECT_URL"}
-"""No page to go to, and no demonstration bank: both are choices."""
+MAY_BE_LEFT_OUT = {"FLINKS_DEMO", "CONNECT_REDIRECT_URL", "OWNER_CLAIM"}
+"""No page to go to, no demonstration bank, and the subject as the owner: all are choices."""
 
 NUMBERS = {
     *("POLL_SECONDS", "LEASE_SECONDS", "FETCH_THREADS", "ERASE_THREADS", "RESUME_AT_MOST", "REQUIRE_OWNER_TAG"),

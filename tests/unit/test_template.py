@@ -47,8 +47,9 @@ def listed(value: Any) -> list[Any]:
 
 
 def always(statements: list[Json]) -> list[Json]:
-    """Less those for ConsumerAccountIds, which tests/unit/template/test_consumer_accounts.py is about."""
-    return [each for each in statements if each.get("Fn::If", [""])[0] != "ConsumersElsewhere"]
+    """Less those that a parameter adds: tests/unit/template has a file for each of these."""
+    asked_for = {"ConsumersElsewhere", "NetworkGiven", "KeyAdministratorGiven"}
+    return [each for each in statements if each.get("Fn::If", [""])[0] not in asked_for]
 
 
 def att(resource: str, attribute: str = "Arn") -> Json:
@@ -76,7 +77,7 @@ def grants(template: Json, folder: str) -> list[Grant]:
     policy = template["Resources"][f"{camel(folder)}Policy"]["Properties"]
     return [
         Grant(action, json.dumps(resource), statement.get("Condition", {}))
-        for statement in policy["PolicyDocument"]["Statement"]
+        for statement in always(policy["PolicyDocument"]["Statement"])
         for action in listed(statement["Action"])
         for resource in listed(statement["Resource"])
     ]
@@ -144,7 +145,7 @@ def test_the_outputs_are_those_that_others_are_told_of(template: Json) -> None:
     functions = {f"{camel(folder)}Function" for folder in FUNCTIONS}
 
     consumers = {"DropReaderPolicyArn", "EventBusArn", "DataKeyArn"}
-    assert set(template["Outputs"]) == stores | functions | consumers
+    assert set(template["Outputs"]) == stores | functions | consumers | {"DomainTarget"}
 
 
 def test_functions_and_layer_are_of_the_one_architecture(template: Json) -> None:
@@ -233,6 +234,19 @@ def test_keys_wait_for_the_roles_they_name_and_policies_for_both(deployed: Json)
         ("JwtAudience", ""),
         ("JwtAudience", "a,,b"),
         ("JwtIssuer", ""),
+        ("RequiredScope", "connections openid"),
+        ("OwnerClaim", ""),
+        ("OwnerClaim", "a claim"),
+        ("DomainName", "https://api.example.com"),
+        ("DomainName", "*.example.com"),
+        ("CertificateArn", "api.example.com"),
+        ("SubnetIds", "subnet-0a1b2c3d, subnet-0a1b2c3e"),
+        ("SecurityGroupIds", "default"),
+        ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:role/boundary"),
+        ("RolePath", "landing"),
+        ("RolePath", "/landing"),
+        ("KeyAdministratorArn", "*"),
+        ("KeyAdministratorArn", "arn:aws:iam::123456789012:*"),
         ("JwtIssuer", "http://issuer.example.com"),
         ("FlinksApiUrl", "http://flinks.example.com"),
         ("FlinksApiUrl", "https://flinks.example.com/v3"),
@@ -259,6 +273,21 @@ def test_a_parameter_that_would_open_a_door_is_refused(template: Json, parameter
         ("JwtAudience", "a,b"),
         ("JwtIssuer", "https://issuer.example.com/pool"),
         ("JwtIssuer", "http://127.0.0.1:8001"),
+        ("RequiredScope", "landing/connections"),
+        ("RequiredScope", "api://landing/connections"),
+        ("RequiredScope", ""),
+        ("OwnerClaim", "oid"),
+        ("OwnerClaim", "https://example.com/user_id"),
+        ("DomainName", "api.example.com"),
+        ("CertificateArn", "arn:aws:acm:ca-central-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-0a1b2c3d4e5f"),
+        ("SubnetIds", "subnet-0a1b2c3d,subnet-0a1b2c3d4e5f60718"),
+        ("SecurityGroupIds", "sg-0a1b2c3d"),
+        ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:policy/boundaries/developers"),
+        ("RolePath", "/teams/landing/"),
+        (
+            "KeyAdministratorArn",
+            "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*/AWSReservedSSO_Keys_*",
+        ),
         ("FlinksApiUrl", "http://127.0.0.1:8002"),
         ("FlinksInstance", "toolbox"),
         ("FlinksSecretKeyArn", "arn:aws:secretsmanager:ca-central-1:123456789012:secret:flinks/key-AbC123"),
@@ -493,12 +522,26 @@ def routes(deployed: Json) -> Iterator[tuple[str, Json]]:
             yield f"{method.upper()} {path}", operation
 
 
-def test_every_route_wants_a_token_with_the_scope(deployed: Json) -> None:
-    open_doors = [
-        route for route, operation in routes(deployed) if operation.get("security") != [{"Jwt": ["connections"]}]
-    ]
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [({}, ["connections"]), ({"RequiredScope": "landing/connections"}, ["landing/connections"])],
+)
+def test_every_route_wants_a_token_with_the_scope(given: dict[str, str], wanted: list[str]) -> None:
+    made = made_by_sam(**given)
+    parameters = {"RequiredScope": "connections", **given}
 
-    assert open_doors == []
+    asked = [worked_out(operation["security"], made, parameters) for _, operation in routes(made)]
+
+    assert asked == [[{"Jwt": wanted}]] * 4
+
+
+def test_where_a_provider_gives_no_scopes_every_route_wants_a_token_all_the_same() -> None:
+    parameters = {"RequiredScope": ""}
+    made = made_by_sam(**parameters)
+
+    asked = [worked_out(operation["security"], made, parameters) for _, operation in routes(made)]
+
+    assert asked == [[{"Jwt": []}]] * 4
 
 
 def test_there_is_no_route_but_the_documented(deployed: Json) -> None:
@@ -512,6 +555,8 @@ def test_there_is_no_route_but_the_documented(deployed: Json) -> None:
 
 def worked_out(value: Any, made: Json, parameters: dict[str, str]) -> Any:
     """A property as CloudFormation hands it to the service: of intrinsics, those that lists are made with."""
+    if isinstance(value, list):
+        return [each for each in (worked_out(each, made, parameters) for each in value) if each is not None]
     if not isinstance(value, dict):
         return value
     match value:
@@ -629,11 +674,15 @@ def test_the_access_log_lies_where_one_statement_of_the_account_covers_every_suc
 
 def test_roles_hold_nothing_but_the_policy_written_beside_them(deployed: Json) -> None:
     roles = of_type(deployed, "AWS::IAM::Role")
+    of_code_deploy = roles.pop("GradualDeploymentRole")  # not a function's, and what it may is AWS's to say
     functions = of_type(deployed, "AWS::Lambda::Function")
 
     policies = of_type(deployed, "AWS::IAM::RolePolicy")
 
     assert [name for name, role in roles.items() if {"ManagedPolicyArns", "Policies"} & role.keys()] == []
+    assert [each["Fn::Sub"].rsplit("/", 1)[1] for each in of_code_deploy["ManagedPolicyArns"]] == [
+        "AWSCodeDeployRoleForLambda"
+    ]
     assert {name: policy["RoleName"] for name, policy in policies.items()} == {
         f"{camel(folder)}Policy": {"Ref": f"{camel(folder)}Role"} for folder in FUNCTIONS
     }
@@ -805,7 +854,7 @@ def test_key_policies_let_nobody_past_the_roles_they_name(template: Json) -> Non
             arn["Fn::GetAtt"][0] for arn in listed(statement["Condition"]["ArnEquals"]["aws:PrincipalArn"])
         }
         for key in ("LoginKey", "IndexKey")
-        for statement in template["Resources"][key]["Properties"]["KeyPolicy"]["Statement"]
+        for statement in always(template["Resources"][key]["Properties"]["KeyPolicy"]["Statement"])
         for action in listed(statement["Action"])
         if statement["Sid"] != "Administer"
     }

@@ -17,9 +17,11 @@ import pytest
 from landing import metrics as ours
 from local.aws.alarms import Alarm, Evaluation, Metrics
 from local.aws.filter_patterns import compiled
+from tests.processed_template import source
 from tests.world.service import TEMPLATE, Service, handler_module
 from tests.world.wire import AwsError
 
+PARAMETERS = source()["Parameters"]
 STACK = "watched"
 NAMESPACE = f"flinks-landing/{STACK}"
 API_FUNCTIONS = ("receive_login", "show_connection", "create_connect_session")
@@ -179,7 +181,7 @@ def resolved(value: Any) -> Any:
     """A value of the template, where a resource is called by its logical id and a parameter has its default."""
     match value:
         case {"Ref": name}:
-            return name
+            return PARAMETERS[name]["Default"] if name in PARAMETERS else name
         case {"Fn::GetAtt": [name, _]} | {"Fn::GetAtt": name}:
             return str(name).split(".", maxsplit=1)[0]
         case {"Fn::Sub": text}:

@@ -35,6 +35,12 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
         return cls(**values)
 
 
+class CallerSettings(Settings, frozen=True):
+    """`owner_claim`: which claim of the access token names the app user."""
+
+    owner_claim: Text = "sub"
+
+
 class TableSettings(Settings, frozen=True):
     connections_table: Text
 

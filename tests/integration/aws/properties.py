@@ -16,7 +16,6 @@ type Reported = dict[str, Any]
 NOT_REPORTED = {
     "AWS::Lambda::Function": {"Code"},
     "AWS::Lambda::LayerVersion": {"Content"},
-    "AWS::ApiGatewayV2::Api": {"FailOnWarnings"},
     "AWS::SecretsManager::Secret": {"GenerateSecretString", "SecretString"},
 }
 
@@ -391,7 +390,9 @@ class Services:
             }
             for each in authorizers
         }
-        body = {"paths": paths, "components": {"securitySchemes": schemes}}
+        endpoint = {"disableExecuteApiEndpoint": api["DisableExecuteApiEndpoint"]}
+        servers = [{"x-amazon-apigateway-endpoint-configuration": endpoint}]
+        body = {"paths": paths, "components": {"securitySchemes": schemes}, "servers": servers}
         return api | {"Body": body | {"x-amazon-apigateway-cors": api.get("CorsConfiguration")}}
 
     def _stage(self, name: str, _: Mapping[str, Any]) -> Reported:

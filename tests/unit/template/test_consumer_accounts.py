@@ -24,9 +24,8 @@ def statements(template: Json, resource: str, document: str) -> Statements:
 
 def for_consumers(found: Statements) -> Json:
     """The one statement that is there for consumers elsewhere, and only then."""
-    (choice,) = (each["Fn::If"] for each in found if "Fn::If" in each)
-    condition, statement, otherwise = choice
-    assert condition == ELSEWHERE
+    choices = (each["Fn::If"] for each in found if "Fn::If" in each)
+    ((_, statement, otherwise),) = (choice for choice in choices if choice[0] == ELSEWHERE)
     assert otherwise == {"Ref": "AWS::NoValue"}
     there: Json = statement
     return there

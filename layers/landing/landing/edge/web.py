@@ -119,15 +119,15 @@ def answer(event: Event, verb: Callable[[Event], Reply], logger: Logger) -> Repl
 # --- what came in
 
 
-def owner(event: Event) -> str:
-    """The app user: the `sub` claim of the token that the gateway has verified. Raises Problem 403."""
+def owner(event: Event, claim: str) -> str:
+    """The app user: this claim of the token that the gateway has verified. Raises Problem 403."""
     claims = event["requestContext"].get("authorizer", {}).get("jwt", {}).get("claims", {})
-    sub = claims.get("sub")
-    if not is_owner(sub):
+    named = claims.get(claim)
+    if not is_owner(named):
         raise Problem(
-            ProblemType.NO_SUBJECT, f"Send an access token with a `sub` claim of 1 to {LONGEST_OWNER} characters."
+            ProblemType.NO_SUBJECT, f"Send an access token with a `{claim}` claim of 1 to {LONGEST_OWNER} characters."
         )
-    return str(sub)
+    return str(named)
 
 
 def body[M: Body](event: Event, model: type[M]) -> M:
