@@ -63,7 +63,7 @@ def main() -> None:
         prog="python -m local",
         description="The whole service on this machine: emulator, Flinks' simulator, the real template and artifacts.",
         epilog="Environment: FLINKS_API_URL, FLINKS_CUSTOMER_ID, FLINKS_SECRET_KEY, FLINKS_API_KEY point it at another"
-        " Flinks; POLL_SECONDS is the pause between two polls.",
+        " Flinks; POLL_SECONDS is the pause between two polls; IDENTITY_PROVIDER: whose tokens ours are like.",
     )
     parser.add_argument("what", choices=["up", "demo"], help="up: until Ctrl-C. demo: one connection, then the end.")
     parser.add_argument("--folder", type=Path, default=ROOT / ".local", help="where up writes (default: .local)")

@@ -1,4 +1,4 @@
-"""A loopback OIDC issuer: stands for the identity provider that a deployment already has."""
+"""A loopback OIDC issuer: stands for a deployment's own identity provider, and writes tokens like its."""
 
 import json
 import threading
@@ -11,8 +11,10 @@ from typing import Any, Self
 import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-AUDIENCE = "flinks-landing-local"
-SCOPE = "connections"
+from local.identity_providers import PLAIN, IdentityProvider
+
+AUDIENCE = PLAIN.audience
+SCOPE = PLAIN.scope
 _KEY_ID = "local-1"
 _VALID_FOR = 12 * 3600
 
@@ -20,7 +22,8 @@ _VALID_FOR = 12 * 3600
 class Issuer:
     """Serves its discovery document and public key on a free port, and signs access tokens with RS256."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: IdentityProvider = PLAIN) -> None:
+        self.provider = provider
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         issuer = self
 
@@ -40,17 +43,20 @@ class Issuer:
         self._server.daemon_threads = True
 
     @property
-    def url(self) -> str:
+    def _origin(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def url(self) -> str:
+        """The issuer as its tokens name it, a slash at its end included where the provider has one."""
+        return self._origin + self.provider.path
 
     def token(self, subject: str, **claims: Any) -> str:
         """An access token for `subject`, valid 12 h; `claims` override ours, None leaves one out."""
         now = int(time.time())
         ours: Mapping[str, Any] = {
             "iss": self.url,
-            "aud": AUDIENCE,
-            "sub": subject,
-            "scope": SCOPE,
+            **self.provider.claims(subject),
             "iat": now,
             "exp": now + _VALID_FOR,
         }
@@ -60,9 +66,9 @@ class Issuer:
     def _documents(self) -> dict[str, dict[str, Any]]:
         jwk = jwt.algorithms.RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
         return {
-            "/.well-known/openid-configuration": {
+            f"{self.provider.path.rstrip('/')}/.well-known/openid-configuration": {
                 "issuer": self.url,
-                "jwks_uri": f"{self.url}/jwks.json",
+                "jwks_uri": f"{self._origin}/jwks.json",
                 "id_token_signing_alg_values_supported": ["RS256"],
             },
             "/jwks.json": {"keys": [{**jwk, "kid": _KEY_ID, "use": "sig", "alg": "RS256"}]},

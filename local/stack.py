@@ -14,7 +14,8 @@ from typing import Any, Self
 
 from local.aws import deployment
 from local.aws.deployment import EmulatorAddress
-from local.issuer import AUDIENCE, Issuer
+from local.identity_providers import PROVIDERS, IdentityProvider
+from local.issuer import Issuer
 from local.page import Page
 from local.process import Child, of_ours
 from ops.preflight import mistakes, template_in
@@ -62,7 +63,7 @@ class Stack:
     def _start(self) -> None:
         self._say("using your Flinks" if "FLINKS_API_URL" in os.environ else "starting the simulator of Flinks")
         self.flinks = self._start_flinks()
-        self.issuer = self._parts.enter_context(Issuer())
+        self.issuer = self._parts.enter_context(Issuer(identity_provider()))
         self.page = self._parts.enter_context(Page(self.issuer.token))
         refuse_mistakes(self.parameters())
         self._say("starting the AWS emulator")
@@ -111,7 +112,7 @@ class Stack:
         """What the template is deployed with."""
         return {
             "JwtIssuer": self.issuer.url,
-            "JwtAudience": AUDIENCE,
+            **self.issuer.provider.parameters,
             "AllowedOrigins": ",".join([self.page.origin, *more_origins()]),
             "FlinksApiUrl": self.flinks.url,
             "FlinksCustomerId": self.flinks.customer_id,
@@ -209,6 +210,14 @@ def more_origins() -> list[str]:
     if not all(re.fullmatch(r"https://[^\s/*]+|http://(localhost|127\.0\.0\.1)(:\d{1,5})?", each) for each in origins):
         raise SystemExit("ALLOWED_ORIGINS takes origins such as http://localhost:8000, separated by commas.")
     return origins
+
+
+def identity_provider() -> IdentityProvider:
+    """Whose access tokens the local ones are like."""
+    name = os.environ.get("IDENTITY_PROVIDER") or "plain"
+    if name not in PROVIDERS:
+        raise SystemExit(f"IDENTITY_PROVIDER: must be one of {', '.join(PROVIDERS)}.")
+    return PROVIDERS[name]
 
 
 def _needed(name: str) -> str:

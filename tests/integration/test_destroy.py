@@ -30,6 +30,21 @@ SMALL = {
     },
 }
 
+OF_AN_ACCOUNT = {
+    "RequiredScope": "landing/connections",
+    "OwnerClaim": "oid",
+    "DomainName": "connect.example.com",
+    "CertificateArn": "arn:aws:acm:ca-central-1:123456789012:certificate/0a1b2c3d-0000-4000-8000-0a1b2c3d4e5f",
+    "SubnetIds": "subnet-0a1b2c3d,subnet-0a1b2c3e",
+    "SecurityGroupIds": "sg-0a1b2c3d",
+    "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundaries/developers",
+    "RolePath": "/teams/landing/",
+    "KeyAdministratorArn": "arn:aws:iam::123456789012:root,arn:aws:iam::123456789012:role/key-admins/*",
+    "ConsumerAccountIds": "210987654321",
+    "LogRetentionDays": "365",
+    "AlarmFailedPerHour": "25",
+}
+"""All that an account may want of its own, at once (docs/operations.md, "Fit it to your account")."""
 
 type Destroy = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -59,14 +74,17 @@ def deploy_small(stack: Stack) -> Callable[[str, str], dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def doomed(stack: Stack) -> tuple[str, dict[str, str]]:
-    """The whole template once more, with a drop that was replaced and one that was deleted; its physical names.
+    """The whole template once more, with all that an account may want of its own; its physical names.
+
+    In its bucket are a drop that was replaced and one that was deleted.
 
     Its name is as long as CloudFormation takes, so that every name made from it is cut.
     """
     name = "doomed-" + "d" * 121
     (ours,) = stack.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in ours["Parameters"]}
-    outputs = deploy_packaged(stack.emulator, (stack.folder / "packaged.yaml").read_text(), parameters, name)
+    packaged = (stack.folder / "packaged.yaml").read_text()
+    outputs = deploy_packaged(stack.emulator, packaged, parameters | OF_AN_ACCOUNT, name)
     s3, bucket = stack.client("s3"), outputs["DropBucket"]
     for body in (b"first", b"second"):
         s3.put_object(Bucket=bucket, Key="accounts/v1/con_invented/000001.json.gz", Body=body, **encrypted(stack, name))
@@ -136,6 +154,36 @@ def test_a_stack_name_may_be_long_and_every_role_still_has_its_keys(
     answer = json.loads(answered["Payload"].read())
     assert answer["statusCode"] == 202, answer
     assert len(made["ReceiveLoginRole"]) == 64
+
+
+def test_what_an_account_wants_of_its_own_is_there_all_at_once(
+    stack: Stack, doomed: tuple[str, dict[str, str]]
+) -> None:
+    name, made = doomed
+    gateway, api = stack.client("apigatewayv2"), made["HttpApi"]
+
+    role = stack.client("iam").get_role(RoleName=made["FetchAccountsRole"])["Role"]
+    configuration = stack.client("lambda").get_function_configuration(FunctionName=made["FetchAccountsFunction"])
+    environment = stack.client("lambda").get_function_configuration(FunctionName=made["ReceiveLoginFunction"])
+    policy = json.loads(stack.client("kms").get_key_policy(KeyId=made["LoginKey"], PolicyName="default")["Policy"])
+    (deny,) = [each for each in policy["Statement"] if each["Effect"] == "Deny"]
+    (opening,) = [each for each in policy["Statement"] if each["Sid"] == "SealLogins"]
+    (mapping,) = gateway.get_api_mappings(DomainName="connect.example.com")["Items"]
+    (logs,) = stack.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}/receive")["logGroups"]
+    (alarm,) = stack.client("cloudwatch").describe_alarms(AlarmNames=[made["ConnectionsFail"]])["MetricAlarms"]
+
+    assert (role["Path"], role["Arn"].split(":role")[1].rsplit("/", 1)[0]) == ("/teams/landing/", "/teams/landing")
+    assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == OF_AN_ACCOUNT["PermissionsBoundaryArn"]
+    assert configuration["VpcConfig"]["SubnetIds"] == ["subnet-0a1b2c3d", "subnet-0a1b2c3e"]
+    assert environment["Environment"]["Variables"]["OWNER_CLAIM"] == "oid"
+    assert "/teams/landing/" in str(opening["Condition"]["ArnEquals"])
+    assert deny["Condition"]["ArnNotLike"]["aws:PrincipalArn"] == OF_AN_ACCOUNT["KeyAdministratorArn"].split(",")
+    assert {str(route["AuthorizationScopes"]) for route in gateway.get_routes(ApiId=api)["Items"]} == {
+        "['landing/connections']"
+    }
+    assert gateway.get_api(ApiId=api)["DisableExecuteApiEndpoint"] is True
+    assert mapping["ApiId"] == api
+    assert (logs["retentionInDays"], alarm["Threshold"]) == (365, 25.0)
 
 
 def test_nothing_is_left_of_a_destroyed_stack(
