@@ -71,7 +71,8 @@ class Stack:
         outputs = deployment.deploy(self.emulator, self.parameters(), self.folder, self._say)
         self.outputs = outputs | {"ApiUrl": self.emulator.api_url}
         self._put_flinks_keys()
-        self.page.serve(self.emulator.api_url, None if self.flinks.connect_url is None else self.flinks.url)
+        framed = None if self.flinks.connect_url is None else self.flinks.url
+        self.page.serve(self.emulator.api_url, framed, outputs["Version"])
 
     def _start_flinks(self) -> Flinks:
         foreign = os.environ.get("FLINKS_API_URL")

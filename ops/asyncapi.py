@@ -1,12 +1,11 @@
 """Writes docs/contracts/asyncapi.json from the contracts: what the bus carries, as AsyncAPI 3.0. `make contracts`."""
 
 import json
-import re
-from pathlib import Path
 from typing import Any
 
 from landing.domain.announcements import KINDS, Announcement
 from ops.contracts import CONTRACTS, file_name, schema, version, written
+from ops.version import version as our_version
 
 ASYNCAPI = CONTRACTS / "asyncapi.json"
 SOURCE = "flinks-landing"
@@ -21,7 +20,7 @@ def asyncapi() -> Json:
         "asyncapi": "3.0.0",
         "info": {
             "title": SOURCE,
-            "version": _our_version(),
+            "version": our_version(),
             "description": (
                 "What flinks-landing announces on its EventBridge bus: at least once, in no order. The same"
                 " announcement has the same detail.id. Of one connection, the higher detail.generation is the later; a"
@@ -82,13 +81,6 @@ def envelope(kind: type[Announcement], detail: Json) -> Json:
             "detail": detail,
         },
     }
-
-
-def _our_version() -> str:
-    found = re.search(r'^version = "(.*)"', (Path(__file__).parents[1] / "pyproject.toml").read_text(), re.MULTILINE)
-    if found is None:
-        raise ValueError("pyproject.toml says no version")
-    return found[1]
 
 
 if __name__ == "__main__":

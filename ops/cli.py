@@ -10,6 +10,7 @@ from ops.asked import asked
 from ops.commands import again, checking, deleting, looking, mending, rarely
 from ops.target import LOCAL
 from ops.telling import Telling
+from ops.version import version
 
 app = typer.Typer(
     name="landing",
@@ -26,6 +27,12 @@ GLOBAL = {"--stack": True, "--profile": True, "--region": True, "--local": True,
 """Options that may stand anywhere; True for those with a value."""
 
 
+def _say_version(asked_for: bool) -> None:
+    if asked_for:
+        typer.echo(f"flinks-landing {version()}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     stack: Annotated[str | None, typer.Option(envvar="LANDING_STACK", help="Name of the stack on AWS.")] = None,
@@ -33,6 +40,9 @@ def options(
     region: Annotated[str | None, typer.Option(help="Region, if not the profile's or AWS_REGION's.")] = None,
     local: Annotated[Path, typer.Option(help="What `make up` wrote.", show_default=False)] = LOCAL,
     json_: Annotated[bool, typer.Option("--json", help="One JSON value on stdout, for programs.")] = False,
+    _: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_say_version)
+    ] = False,
 ) -> None:
     asked.stack, asked.profile, asked.region = stack, profile, region
     asked.local, asked.telling = local, Telling(as_json=json_)

@@ -42,6 +42,7 @@ def install() -> None:
         "AWS::ApiGatewayV2::Api": _http_api,
         "AWS::ApiGatewayV2::Stage": _stage,
         "AWS::Lambda::Function": _function,
+        "AWS::IAM::Role": _role,
     }.items():
         handlers = internals.resource_handlers[resource_type]
         handlers["create"] = _after_create(handlers["create"], restore)
@@ -189,6 +190,13 @@ def _describe_continuous_backups(request: Properties) -> Any:
     return answer
 
 
+# IAM::Role drops PermissionsBoundary.
+
+
+def _role(name: str, properties: Properties) -> None:
+    internals.roles[name]["PermissionsBoundary"] = properties.get("PermissionsBoundary")
+
+
 # S3::Bucket drops BucketEncryption, LifecycleConfiguration and OwnershipControls.
 
 
@@ -302,7 +310,7 @@ def _route_settings(settings: Properties) -> dict[str, Any]:
     return {name[0].lower() + name[1:]: _typed(value) for name, value in settings.items()}
 
 
-# Lambda::Function drops ReservedConcurrentExecutions and RecursiveLoop.
+# Lambda::Function drops ReservedConcurrentExecutions, RecursiveLoop and VpcConfig (told here, and without effect).
 
 
 def _function(name: str, properties: Properties) -> None:
@@ -312,6 +320,8 @@ def _function(name: str, properties: Properties) -> None:
     else:
         request = {"ReservedConcurrentExecutions": int(reserved)}
         _answer(internals.put_function_concurrency(name, request))
+    if network := properties.get("VpcConfig"):
+        internals.functions[name]["config"]["VpcConfig"] = dict(network)
     recursion = {"RecursiveLoop": properties.get("RecursiveLoop", "Terminate")}
     _answer(internals.put_function_recursion_config(name, recursion))
 

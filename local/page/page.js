@@ -147,7 +147,8 @@ for (const element of document.querySelectorAll("[data-word]")) element.textCont
 for (const element of document.querySelectorAll("[data-label]")) element.ariaLabel = words[element.dataset.label];
 show("loading");
 
-const { apiUrl, people } = await (await fetch("config.json")).json();
+const { apiUrl, people, version } = await (await fetch("config.json")).json();
+document.querySelector(".tag").append(` ${version}`);
 const person = people.includes(asked.get("as")) ? asked.get("as") : people[0];
 const room = find("connect");
 const connect = new Connect(room, {

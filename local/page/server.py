@@ -34,6 +34,7 @@ class Page:
         self._people = list(people)
         self._api_url: str | None = None
         self._policy = ""
+        self._version = ""
         page = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -65,8 +66,12 @@ class Page:
         """What the API's AllowedOrigins must name."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def serve(self, api_url: str, connect_origin: str | None = None) -> None:
-        """From now on the page talks to `api_url` and frames `connect_origin` (None: any https origin)."""
+    def serve(self, api_url: str, connect_origin: str | None = None, version: str = "") -> None:
+        """From now on the page talks to `api_url` and frames `connect_origin` (None: any https origin).
+
+        `version` is what is deployed there, for the page to say.
+        """
+        self._version = version
         self._policy = (
             f"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' {api_url};"
             f" frame-src {connect_origin or 'https:'}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -81,7 +86,7 @@ class Page:
             file, media_type = _FILES[place.path]
             return HTTPStatus.OK, file.read_bytes(), media_type
         if place.path == "/config.json":
-            config = {"apiUrl": self._api_url, "people": self._people}
+            config = {"apiUrl": self._api_url, "people": self._people, "version": self._version}
             return HTTPStatus.OK, json.dumps(config).encode(), "application/json"
         person = parse_qs(place.query).get("as", [""])[0]
         if place.path == "/token" and person in self._people:

@@ -19,6 +19,7 @@ from landing import strict_json
 from landing.domain.connection import CONNECTION_ID, Action, DaysOfTransactions, Language, Status
 from landing.edge import bodies, inputs, sentences, web
 from landing.edge.inputs import NotAsDescribed
+from tests.processed_template import source
 from tests.world.service import TEMPLATE, Service, handler_of, http_event
 
 type Json = dict[str, Any]
@@ -109,7 +110,9 @@ def test_every_route_wants_the_scope_that_the_gateway_asks_for() -> None:
     authorizer = TEMPLATE["HttpApi"]["Properties"]["Auth"]
 
     assert authorizer["DefaultAuthorizer"] == "Jwt"
-    assert CONTRACT["security"] == [{"accessToken": authorizer["Authorizers"]["Jwt"]["AuthorizationScopes"]}]
+    (scope,) = authorizer["Authorizers"]["Jwt"]["AuthorizationScopes"]
+    assert scope == {"Fn::If": ["ScopeRequired", {"Ref": "RequiredScope"}, {"Ref": "AWS::NoValue"}]}
+    assert CONTRACT["security"] == [{"accessToken": [source()["Parameters"]["RequiredScope"]["Default"]]}]
     assert not [name for name, operation in OPERATIONS.items() if "security" in operation]
 
 

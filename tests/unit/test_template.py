@@ -145,7 +145,7 @@ def test_the_outputs_are_those_that_others_are_told_of(template: Json) -> None:
     functions = {f"{camel(folder)}Function" for folder in FUNCTIONS}
 
     consumers = {"DropReaderPolicyArn", "EventBusArn", "DataKeyArn"}
-    assert set(template["Outputs"]) == stores | functions | consumers | {"DomainTarget"}
+    assert set(template["Outputs"]) == stores | functions | consumers | {"DomainTarget", "Version"}
 
 
 def test_functions_and_layer_are_of_the_one_architecture(template: Json) -> None:

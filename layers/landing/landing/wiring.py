@@ -296,7 +296,17 @@ def fetch_threads() -> int:
 
 def reset() -> None:
     """Forget every collaborator, as a new execution environment would."""
-    aws = (owner_claim, connection_table, session_count, fetch_count, _kms, login_seal, index_key, owner_tag, drop_store)
+    aws = (
+        owner_claim,
+        connection_table,
+        session_count,
+        fetch_count,
+        _kms,
+        login_seal,
+        index_key,
+        owner_tag,
+        drop_store,
+    )
     queues = (fetch_queue, erase_queue, stream_failures, refused_announcements)
     verbs = (fetcher, eraser, announcer, refetcher, resumer)
     for collaborator in (*aws, *queues, token_mint, flinks, connect_page, bus, *verbs):
