@@ -88,15 +88,18 @@ lint: $(VENVS)/test/.installed ## ruff, mypy --strict, and who may import whom
 
 .PHONY: test
 test: setup lint ## everything that must pass: lint, types, all suites
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target suite-in-memory suite-on-stack
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target suite-in-memory suite-on-stack suite-on-emulator
 
-.PHONY: suite-in-memory suite-on-stack
+.PHONY: suite-in-memory suite-on-stack suite-on-emulator
 suite-in-memory: $(VENVS)/test/.installed
 	@echo "== tests in memory and virtual time"
 	$(PYTEST) -m "not long" tests/unit tests/chaos
 suite-on-stack: setup
-	@echo "== tests on the local stack, and in a browser where there is one"
-	$(PYTEST) -m "not long" tests/integration tests/browser
+	@echo "== tests on the local stack"
+	$(PYTEST) -m "not long" tests/integration --ignore tests/integration/aws
+suite-on-emulator: setup
+	@echo "== tests of what the local stack is made of, and in a browser where there is one"
+	$(PYTEST) -m "not long" tests/integration/aws tests/browser
 
 .PHONY: test-long
 test-long: setup ## what takes long: the tests marked `long`

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from local.aws.streams import DISCOVERY_SECONDS
+
 Client = Callable[[str], Any]
 
 REPORTS_BAD_RECORDS = """
@@ -96,6 +98,7 @@ def test_a_disabled_mapping_waits_and_goes_on_where_it_was(client: Client, make_
     eventually(lambda: stream.delivered() == ["a"])
 
     client("lambda").update_event_source_mapping(UUID=mapping, Enabled=False)
+    time.sleep(4 * DISCOVERY_SECONDS)  # it takes effect in a moment, here as on AWS
     stream.write("b")
     stream.write("c")
     client("lambda").update_event_source_mapping(UUID=mapping, Enabled=True)
