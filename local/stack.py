@@ -172,6 +172,8 @@ class Stack:
         }
 
     def stop(self) -> None:
+        for client in self._clients.values():
+            client.close()
         self._parts.close()
 
     def __enter__(self) -> Self:

@@ -35,6 +35,9 @@ class LiveService:
         self._session = requests.Session()
         self._session.trust_env = False
 
+    def close(self) -> None:
+        self._session.close()
+
     # --- a person and her app
 
     def connect_bank(self, username: str | None = None, **card: Any) -> str:
@@ -123,3 +126,23 @@ def eventually[T](look: Callable[[], T | None], what: str, within: timedelta = P
             return seen
         time.sleep(0.1)
     raise AssertionError(f"not within {within}: {what}")
+
+
+def listener_beside(live: LiveService) -> str:
+    """The URL of a queue that hears all that the bus says."""
+    sqs, events, bus = live.client("sqs"), live.client("events"), live.stack.outputs["EventBus"]
+    queue: str = sqs.create_queue(QueueName="a-listener")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    pattern = json.dumps({"source": ["flinks-landing"]})
+    rule = events.put_rule(Name="a-listener", EventBusName=bus, EventPattern=pattern)["RuleArn"]
+    may_send = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [may_send]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    events.put_targets(Rule="a-listener", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+    return queue

@@ -231,6 +231,19 @@ def test_while_something_is_to_be_swept_the_person_is_told_to_wait(scene: Scene)
     assert (shown["status"], shown["reason"], shown["action"]) == ("processing", None, "wait")
 
 
+def test_a_sweep_that_is_ordered_too_early_waits_until_nothing_can_land_any_more(scene: Scene) -> None:
+    scene.begin()
+    lands_late(scene)
+    foreign_tag(scene)
+    scene.until_given_up()
+
+    early = wiring.eraser().resume(scene.row.hint, lambda: timedelta(minutes=5))
+    scene.rest()
+
+    assert early.ending is EraseEnding.EARLY
+    assert scene.service.versions_below(scene.connection_id) == 0
+
+
 def test_when_the_order_to_sweep_is_lost_the_schedule_finds_it(scene: Scene) -> None:
     scene.begin()
     unheard(scene)
@@ -339,11 +352,13 @@ def test_a_second_life_that_is_erased_has_a_receipt_of_its_own(scene: Scene) -> 
 
     scene.post()
     scene.rest()
+    backup = scene.world.tables[TABLE].items[scene.connection_id,]
     scene.erasing.erase(scene.connection_id, "second")
     scene.rest()
 
     assert [receipt["ticket"] for receipt in scene.erasing.receipts(scene.connection_id)] == ["first", "second"]
     assert scene.erasing.erase(scene.connection_id)["receipt"]["ticket"] == "second"
+    assert restore.was_erased(backup, restore.last_receipts(scene.world.s3, BUCKET))
 
 
 # --- a life that was lost leaves nothing that the next one takes for its own

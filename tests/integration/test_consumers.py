@@ -18,7 +18,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.aws import deployment
-from tests.live_service import LiveService, eventually
+from tests.live_service import LiveService, eventually, listener_beside
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLE = DOCS / "consumers" / "example"
@@ -107,26 +107,6 @@ def consumer(live: LiveService, tmp_path_factory: pytest.TempPathFactory) -> Con
         live.stack.emulator, EXAMPLE / "template.yaml", given, tmp_path_factory.mktemp("example"), "a-consumer"
     )
     return Consumer(live, outputs, listener_beside(live))
-
-
-def listener_beside(live: LiveService) -> str:
-    """The URL of a queue that hears all that the bus says."""
-    sqs, events, bus = live.client("sqs"), live.client("events"), live.stack.outputs["EventBus"]
-    queue: str = sqs.create_queue(QueueName="a-listener")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    pattern = json.dumps({"source": ["flinks-landing"]})
-    rule = events.put_rule(Name="a-listener", EventBusName=bus, EventPattern=pattern)["RuleArn"]
-    may_send = {
-        "Effect": "Allow",
-        "Principal": {"Service": "events.amazonaws.com"},
-        "Action": "sqs:SendMessage",
-        "Resource": arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [may_send]})
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
-    events.put_targets(Rule="a-listener", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
-    return queue
 
 
 @pytest.fixture(scope="module")
