@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from os import cpu_count
 from random import Random
 
@@ -77,7 +78,7 @@ def run_all(seeds: range) -> Ran:
 def run_on_every_core(seeds: range) -> Ran:
     chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
     ran = Ran()
-    with ProcessPoolExecutor(cpu_count()) as processes:
+    with ProcessPoolExecutor(cpu_count(), get_context("spawn")) as processes:
         for part in processes.map(run_all, chunks):
             ran += part
             if ran.broken:
