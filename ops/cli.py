@@ -80,6 +80,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "resume": mending.resume,
     "doctor": checking.doctor_,
     "smoke": checking.smoke_,
+    "drill": checking.drill,
     "deploy": rarely.deploy,
     "restore": rarely.restore_,
     "destroy": rarely.destroy_,

@@ -19,6 +19,9 @@ class Unreadable:
     connection_id: str
 
 
+OVERDUE_AFTER = timedelta(minutes=10)
+"""Longer than a message and a tick of the schedule take."""
+
 type Row = Connection | Unreadable
 
 
@@ -107,9 +110,13 @@ def overview(rows: Iterable[Row], now: datetime) -> Overview:
             counted.by_reason[row.status, row.reason] += 1
         if row.status not in TERMINAL:
             counted.oldest[row.status] = min(row.updated_at, counted.oldest.get(row.status, row.updated_at))
-            if row.due_at is not None and row.due_at + timedelta(minutes=10) < now:
-                counted.overdue += 1
+            counted.overdue += is_overdue(row, now)
     return counted
+
+
+def is_overdue(row: Connection, now: datetime) -> bool:
+    since = row.overdue_since or row.due_at
+    return since is not None and since + OVERDUE_AFTER < now
 
 
 @dataclass(frozen=True)
@@ -120,14 +127,16 @@ class Wanted:
     reason: str | None = None
     older: timedelta | None = None
     """At least so long as it is now."""
+    overdue: bool = False
 
     def __call__(self, row: Row, now: datetime) -> bool:
         if isinstance(row, Unreadable):
-            return not self.statuses and self.reason is None and self.older is None
+            return self == Wanted()
         return (
             (not self.statuses or row.status in self.statuses)
             and (self.reason is None or row.reason == self.reason)
             and (self.older is None or row.updated_at + self.older <= now)
+            and (not self.overdue or is_overdue(row, now))
         )
 
 

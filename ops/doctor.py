@@ -1,7 +1,8 @@
 """Looks a stack over: what must be so for connections to be fetched, announced and erased."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,17 +15,22 @@ from ops.target import Target
 
 KEYS = ("DataKey", "LoginKey", "IndexKey")
 SELF_FEEDING = ("FetchAccountsFunction", "DeleteConnectionFunction")
+MEND = "bin/landing doctor --mend"
+BESIDE_FETCHERS = 35
+"""What runs at once beside the fetch queue: the stream's 8, announcing 4, deleting 2, the schedule, the API 20."""
+
 NOBODYS_REQUEST = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`how` is ok, warn or bad; `do` is the next step where something is not ok."""
+    """`how` is ok, warn or bad; `do` is the next step where something is not ok, `mend` does it where one call can."""
 
     what: str
     how: str
     says: str
     do: str = ""
+    mend: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
 
 
 type Check = Callable[[Target], Iterator[Finding]]
@@ -50,10 +56,19 @@ def _the_stack(target: Target) -> Iterator[Finding]:
 
 def _keys(target: Target) -> Iterator[Finding]:
     for name in KEYS:
-        key = target.client("kms").describe_key(KeyId=target.resource(name))["KeyMetadata"]
-        on = key["KeyState"] == "Enabled"
-        do = "aws kms enable-key, or cancel-key-deletion: without it nothing is read or kept" if not on else ""
-        yield Finding(name, "ok" if on else "bad", key["KeyState"].lower(), do)
+        id_ = target.resource(name)
+        state = target.client("kms").describe_key(KeyId=id_)["KeyMetadata"]["KeyState"]
+        if state == "Enabled":
+            yield Finding(name, "ok", "enabled")
+        else:
+            mend = partial(_serve_again, target, id_, state)
+            yield Finding(name, "bad", f"{state.lower()}: without it nothing is read or kept", MEND, mend)
+
+
+def _serve_again(target: Target, key: str, state: str) -> None:
+    if state == "PendingDeletion":
+        target.client("kms").cancel_key_deletion(KeyId=key)
+    target.client("kms").enable_key(KeyId=key)
 
 
 def _secrets(target: Target) -> Iterator[Finding]:
@@ -73,18 +88,14 @@ def _mappings(target: Target) -> Iterator[Finding]:
         if not found:
             yield Finding(output, "bad", "no event source mapping", "deploy again")
         for mapping in found:
-            paused = output == "FetchAccountsFunction" and not mapping.is_on
-            do = (
-                "bin/landing resume"
-                if paused
-                else f"aws lambda update-event-source-mapping --uuid {mapping.id} --enabled"
-            )
-            yield Finding(
-                f"{output} from {mapping.source}",
-                "ok" if mapping.is_on else "bad",
-                mapping.state.lower(),
-                "" if mapping.is_on else do,
-            )
+            what, state = f"{output} from {mapping.source}", mapping.state.lower()
+            if mapping.is_on:
+                yield Finding(what, "ok", state)
+            elif output == "FetchAccountsFunction":  # whoever paused it has a reason
+                yield Finding(what, "bad", state, "bin/landing resume")
+            else:
+                turn_on = partial(target.client("lambda").update_event_source_mapping, UUID=mapping.id, Enabled=True)
+                yield Finding(what, "bad", state, MEND, turn_on)
 
 
 def _schedule(target: Target) -> Iterator[Finding]:
@@ -93,9 +104,11 @@ def _schedule(target: Target) -> Iterator[Finding]:
     if not ticking:
         yield Finding("schedule", "bad", "there is no schedule of resume_stalled", "deploy again")
     for rule in ticking:
-        on = rule["State"] == "ENABLED"
-        do = f"aws events enable-rule --name {rule['Name']}"
-        yield Finding("schedule", "ok" if on else "bad", rule["State"].lower(), "" if on else do)
+        if rule["State"] == "ENABLED":
+            yield Finding("schedule", "ok", "enabled")
+        else:
+            turn_on = partial(target.client("events").enable_rule, Name=rule["Name"])
+            yield Finding("schedule", "bad", rule["State"].lower(), MEND, turn_on)
 
 
 def _releases(target: Target) -> Iterator[Finding]:
@@ -120,9 +133,22 @@ def _loops(target: Target) -> Iterator[Finding]:
     """That Lambda lets the functions that feed their own queue do so."""
     for output in SELF_FEEDING:
         function = target.output(output).split(":function:")[-1].split(":")[0]
-        allowed = target.client("lambda").get_function_recursion_config(FunctionName=function)["RecursiveLoop"]
-        do = "" if allowed == "Allow" else "deploy again: after 16 polls Lambda would stop the 17th"
-        yield Finding(f"{output} recursion", "ok" if allowed == "Allow" else "bad", str(allowed).lower(), do)
+        client = target.client("lambda")
+        said = client.get_function_recursion_config(FunctionName=function)["RecursiveLoop"]
+        if said == "Allow":
+            yield Finding(f"{output} recursion", "ok", "allowed")
+        else:
+            allow = partial(client.put_function_recursion_config, FunctionName=function, RecursiveLoop="Allow")
+            yield Finding(f"{output} recursion", "bad", "Lambda ends its 17th round", MEND, allow)
+
+
+def _concurrency(target: Target) -> Iterator[Finding]:
+    limit = int(target.client("lambda").get_account_settings()["AccountLimit"]["ConcurrentExecutions"])
+    fetchers = int(target.parameters.get("MaxFetchers", "10"))
+    needed = fetchers + BESIDE_FETCHERS
+    enough = limit >= needed
+    do = "" if enough else f"ask AWS for {needed} at least (Service Quotas, Lambda), or lower MaxFetchers"
+    yield Finding("concurrency of the account", "ok" if enough else "warn", f"{limit} at once", do)
 
 
 def _flinks(target: Target) -> Iterator[Finding]:
@@ -144,6 +170,19 @@ def _of_flinks(what: str, answer: Answer, *, accepted: bool) -> Finding:
     refused = what_to_do(answer).kind in (Kind.OUR_CREDENTIALS, Kind.REAUTHORIZE)
     do = "bin/landing secret set" if refused else "wait, or call Flinks"
     return Finding(what, "bad" if refused else "warn", f"Flinks says {said}", do)
+
+
+def drill(target: Target, alarm: str) -> str:
+    """Put an alarm on; it falls back by itself at its next look."""
+    target.client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="drill")
+    return alarm
+
+
+def alarms(target: Target) -> dict[str, str]:
+    """The stack's alarms: whole names by logical id."""
+    pages = target.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{target.name}-")
+    names = [str(each["AlarmName"]) for page in pages for each in page["MetricAlarms"]]
+    return {name.removeprefix(f"{target.name}-").rsplit("-", 1)[0]: name for name in names}
 
 
 def flinks_client(target: Target) -> FlinksClient:
@@ -175,7 +214,9 @@ def _name(error: Exception) -> str:
     return type(error).__name__
 
 
-CHECKS: tuple[Check, ...] = (_the_stack, _keys, _secrets, _mappings, _schedule, _releases, _loops, _flinks)
+CHECKS: tuple[Check, ...] = (
+    *(_the_stack, _keys, _secrets, _mappings, _schedule, _releases, _loops, _concurrency, _flinks),
+)
 
 
 def in_alarm(target: Target) -> list[dict[str, Any]]:

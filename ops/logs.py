@@ -1,10 +1,12 @@
 """The functions' log lines, read back: each is JSON with a message, ids and how it ended."""
 
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -21,6 +23,11 @@ FUNCTIONS = (
     "resume_stalled",
     "refetch_connections",
 )
+
+ACCESS = "access"
+"""The gateway's log, by the name that a command gives it."""
+
+_OF_ERRORS = '?ERROR ?CRITICAL ?"Task timed out" ?"Runtime exited" ?ImportModuleError'
 
 # What every line has beside what it says.
 _FRAME = frozenset(
@@ -50,6 +57,42 @@ class Line:
         """What it says beside its message, as `name=value`."""
         told = ((name, value) for name, value in self.members.items() if name not in _FRAME and value is not None)
         return " ".join(f"{name}={value}" for name, value in told)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which lines: `where` are `name=value`, a `*` for any text, or `name>number`; `errors`: only what went wrong."""
+
+    where: tuple[str, ...] = ()
+    errors: bool = False
+
+    @property
+    def pattern(self) -> str:
+        """For CloudWatch, so that less comes over; it cannot compare numbers that stand as texts."""
+        if self.errors:
+            return _OF_ERRORS
+        equal = [each.split("=", 1) for each in self.where if "=" in each]
+        return " ".join(("{", " && ".join(f'$.{name} = "{value}"' for name, value in equal), "}")) if equal else ""
+
+    def __call__(self, line: Line) -> bool:
+        return (not self.errors or line.level in ("ERROR", "CRITICAL")) and all(
+            _holds(each, line) for each in self.where
+        )
+
+
+WHERE = re.compile(r"[A-Za-z_]+(=[A-Za-z0-9 _.:/*-]+|>[0-9]+)")
+"""What a condition looks like."""
+
+
+def _holds(condition: str, line: Line) -> bool:
+    name, equals, value = condition.partition("=")
+    if equals:
+        return fnmatchcase(str(line.members.get(name, "")), value)
+    name, _, least = condition.partition(">")
+    try:
+        return float(line.members.get(name, "-inf")) > float(least)
+    except (TypeError, ValueError):
+        return False
 
 
 def lines(
@@ -83,11 +126,11 @@ def about(target: Target, connection_id: str, since: datetime) -> list[Line]:
     return sorted((line for line in found if _names(line, connection_id)), key=lambda line: line.at)
 
 
-def follow(target: Target, functions: tuple[str, ...], since: datetime) -> Iterator[Line]:
+def follow(target: Target, functions: tuple[str, ...], since: datetime, wanted: Wanted) -> Iterator[Line]:
     """New lines as they come, until Ctrl-C."""
     overlap, seen = timedelta(seconds=20), dict[tuple[str, str, str], datetime]()
     while True:
-        found = sorted(lines(target, functions, since), key=lambda line: line.at)
+        found = sorted(filter(wanted, lines(target, functions, since, wanted.pattern)), key=lambda line: line.at)
         for line in found:
             key = (line.function, line.request_id, f"{line.at}{line.message}{line.said}")
             if key not in seen:
@@ -107,6 +150,8 @@ def parsed(function: str, message: str, milliseconds: int) -> Line | None:
     except ValueError:
         dead = any(word in message for word in ("Task timed out", "Runtime exited", "Runtime.ImportModuleError"))
         return Line(at, function, "ERROR", message.strip(), {}) if dead else None
+    if function == ACCESS and isinstance(members, dict):
+        return Line(at, function, "INFO", str(members.pop("routeKey", "-")), members)
     if not isinstance(members, dict) or "message" not in members:
         return None
     return Line(at, function, str(members.get("level", "")), str(members["message"]), members)

@@ -121,7 +121,12 @@ class Target:
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def log_group(self, function: str) -> str:
-        return f"/aws/lambda/{self.name}/{function}"
+        """Of a function, or of the gateway by the name `access`."""
+        return (
+            f"/aws/vendedlogs/apigateway/{self.name}/access"
+            if function == "access"
+            else f"/aws/lambda/{self.name}/{function}"
+        )
 
 
 def _forget_aws() -> None:

@@ -10,28 +10,52 @@ import typer
 from ops import doctor, questions, smoke
 from ops.asked import asked
 from ops.target import Target
-from ops.typed import mistake, text_of
+from ops.typed import known, mistake, text_of
 
 
-def doctor_() -> None:
+def doctor_(
+    mend: Annotated[
+        bool, typer.Option("--mend", help="Turn on again what is off: keys, mappings, schedule, loops.")
+    ] = False,
+) -> None:
     """Look the stack over, and say what to mend.
 
-    Keys, secrets, mappings, schedule, releases, recursion, and whether Flinks accepts our keys.
+    Keys, secrets, mappings, schedule, releases, recursion, concurrency, and whether Flinks accepts our keys.
     """
     at, tell = asked.target, asked.telling
     tell.heading(f"looking over {at}")
-    found = []
+    found = list[tuple[doctor.Finding, bool]]()
     for finding in doctor.look(at):
-        found.append(finding)
+        mended = mend and finding.mend is not None
+        if mended and finding.mend is not None:
+            finding.mend()
+        found.append((finding, mended))
         tell.mark(finding.how, f"{finding.what}: {finding.says}")
-        if finding.do:
-            tell.line(f"        {finding.do}")
-    tell.answer([asdict(each) for each in found])
-    bad = [finding for finding in found if finding.how == "bad"]
+        if mended or finding.do:
+            tell.line(f"        {'mended' if mended else finding.do}")
+    tell.answer(
+        [
+            {"what": each.what, "how": each.how, "says": each.says, "do": each.do, "mended": mended}
+            for each, mended in found
+        ]
+    )
+    bad = [each for each, mended in found if each.how == "bad" and not mended]
     tell.line()
     tell.line(f"  {len(bad)} to be mended" if bad else "  all is well")
     if bad:
         raise typer.Exit(1)
+
+
+def drill(alarm: Annotated[str, typer.Argument(help="Such as ResumeStalledErrors.")] = "ResumeStalledErrors") -> None:
+    """Put an alarm on for a moment, to know that it wakes somebody.
+
+    It falls back by itself within minutes.
+    """
+    at, tell = asked.target, asked.telling
+    alarms = doctor.alarms(at)
+    name = doctor.drill(at, alarms[known(alarm, alarms, "alarm")])
+    tell.answer({"alarm": name, "state": "ALARM"})
+    tell.line(f"{name} is on; whoever {at}'s topic wakes hears of it, and in some minutes that it is over.")
 
 
 def smoke_(

@@ -22,7 +22,7 @@ from ops.asked import asked
 from ops.connections import Unreadable, Wanted
 from ops.telling import stamp
 from ops.typed import connection_id as id_of
-from ops.typed import known, span_of
+from ops.typed import known, mistake, span_of
 
 
 def status() -> None:
@@ -69,7 +69,7 @@ def status() -> None:
         ((each.name, each.waiting, each.delayed, each.in_flight, queues.QUEUES[each.name]) for each in waiting),
     )
     if seen.overdue:
-        tell.mark("warn", f"{seen.overdue} are more than ten minutes overdue: bin/landing doctor")
+        tell.mark("warn", f"{seen.overdue} are more than ten minutes overdue: bin/landing list --overdue")
     if seen.unreadable:
         tell.mark("bad", f"{len(seen.unreadable)} rows cannot be read by this release: {some(seen.unreadable)}")
     if paused:
@@ -86,13 +86,14 @@ def list_(
     reason: Annotated[str | None, typer.Option(help="Why it is not ready.")] = None,
     owner: Annotated[str | None, typer.Option(help="The app user: the `sub` of their token.")] = None,
     older: Annotated[str | None, typer.Option(help="As it is for at least so long: 30m, 2h, 3d.")] = None,
+    overdue: Annotated[bool, typer.Option("--overdue", help="Due for more than ten minutes.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 100,
 ) -> None:
     """Connections, by what they are."""
     statuses = frozenset(Status(known(each, [*Status], "--status")) for each in status_ or ())
     if reason is not None:
         known(reason, advice.REASONS, "--reason")
-    wanted, at, tell = Wanted(statuses, reason, span_of(older, "--older")), asked.target, asked.telling
+    wanted, at, tell = Wanted(statuses, reason, span_of(older, "--older"), overdue), asked.target, asked.telling
     now, found = connections.now(), list[Connection | Unreadable]()
     with tell.progress("reading") as seen:
         rows = connections.of_owner(at, owner) if owner is not None else connections.every_row(at, seen)
@@ -168,17 +169,27 @@ def show(
 
 
 def tail(
-    function: Annotated[list[str] | None, typer.Option(help="One function; may be repeated. Else all.")] = None,
+    function: Annotated[
+        list[str] | None, typer.Option(help="One function, or `access` for the gateway; may be repeated. Else all.")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(help="reason=timed_out, status=5*, latencyMs>5000; may be repeated.")
+    ] = None,
+    errors: Annotated[bool, typer.Option("--errors", help="Only what went wrong.")] = False,
     since: Annotated[str, typer.Option(help="Begin so long ago: 5m, 2h.")] = "5m",
-    follow: Annotated[bool, typer.Option(help="Go on until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
 ) -> None:
     """The functions' log lines, readable."""
-    names = tuple(known(each, logs.FUNCTIONS, "--function") for each in function or logs.FUNCTIONS)
-    at, tell = asked.target, asked.telling
+    names = tuple(known(each, (*logs.FUNCTIONS, logs.ACCESS), "--function") for each in function or logs.FUNCTIONS)
+    if any(not logs.WHERE.fullmatch(each) for each in where or ()):
+        mistake("--where: name=value, with * for any text, or name>number.")
+    wanted = logs.Wanted(tuple(where or ()), errors)
     begin = connections.now() - (span_of(since, "--since") or timedelta())
-    found: Iterable[logs.Line] = sorted(logs.lines(at, names, begin), key=lambda line: line.at)
+    at, tell = asked.target, asked.telling
+    read = logs.lines(at, names, begin, wanted.pattern)
+    found: Iterable[logs.Line] = sorted(filter(wanted, read), key=lambda line: line.at)
     if follow:
-        found = logs.follow(at, names, begin)
+        found = logs.follow(at, names, begin, wanted)
     for line in found:
         if tell.as_json:  # a line of JSON each, since there may be no end
             said = {"at": line.at.isoformat(), "function": line.function, **line.members}

@@ -4,14 +4,16 @@ import os
 import subprocess
 from typing import Annotated
 
-import boto3
 import typer
 
-from ops import destroy, restore, samconfig
+from ops import destroy, protecting, restore, samconfig
 from ops.asked import asked
 from ops.orders import NotDone
-from ops.target import ROOT
+from ops.target import ROOT, Target
 from ops.typed import known, moment_of
+
+SAMCONFIG = ROOT / "samconfig.toml"
+PROD = "prod"
 
 
 def restore_(
@@ -59,20 +61,32 @@ def deploy(
 ) -> None:
     """Build and deploy, after a look at the parameters.
 
-    Shows the account and region first, and holds every parameter to the template before anything is built.
+    Shows the account and region first, and holds every parameter to the template before anything is built. The first
+    time makes the stack. Afterwards no update can replace what holds data; a prod stack cannot be deleted by one call.
     """
     known(architecture, ["arm64", "x86_64"], "--architecture")
-    found = samconfig.read(ROOT / "samconfig.toml", config)
+    found = samconfig.read(SAMCONFIG, config)
+    samconfig.parameters_of(found, architecture, samconfig.answers(SAMCONFIG, config))
     name, region = samconfig.stack_of(found)
-    session = boto3.Session(profile_name=asked.profile, region_name=region)
-    account = session.client("sts").get_caller_identity()["Account"]
-    asked.telling.line(f"stack {name} in account {account}, region {region}")
+    at = Target.of(name, asked.profile, region)
+    cloudformation = at.client("cloudformation")
+    account = at.client("sts").get_caller_identity()["Account"]
+    there = protecting.state_of(cloudformation, name)
+    told = {None: "which is new", protecting.FAILED_FIRST: "whose first deployment failed"}
+    asked.telling.line(f"stack {name}, {told.get(there, 'which is there')}, in account {account}, region {region}")
     if not yes:
         typer.confirm("Deploy there?", abort=True)
+    if there == protecting.FAILED_FIRST:
+        protecting.clear_away(cloudformation, name)
+    first = ["FIRST=yes"] if there in (None, protecting.FAILED_FIRST) else []
+    make = ["make", "-C", str(ROOT), "--no-print-directory", "deploy"]
     environment = dict(os.environ) | ({"AWS_PROFILE": asked.profile} if asked.profile else {})
-    make = ["make", "-C", str(ROOT), "--no-print-directory"]
     deployed = subprocess.run(  # noqa: S603 - our own make, and words that were checked
-        [*make, "deploy", f"CONFIG={config}", f"ARCHITECTURE={architecture}"], env=environment, check=False
+        [*make, f"CONFIG={config}", f"ARCHITECTURE={architecture}", *first], env=environment, check=False
     )
     if deployed.returncode != 0:
         raise NotDone("The deployment did not end well: what is above says where it stopped.")
+    protecting.protect(cloudformation, name, for_ever=config == PROD)
+    kept = "; nobody deletes it by one call" if config == PROD else ""
+    asked.telling.line(f"{name} is deployed. No update replaces its table, bucket or keys{kept}.")
+    asked.telling.answer({"stack": name, "account": account, "region": region, "first": bool(first)})

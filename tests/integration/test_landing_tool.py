@@ -1,6 +1,7 @@
 """bin/landing on the local stack: each command does what it says, and its JSON says the same."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from local.stack import Stack
 from ops import ledger, orders
 from ops.cli import app, hoisted
+from ops.commands import rarely
 from ops.orders import NotDone
 from tests.live_service import LiveService, eventually
 
@@ -314,3 +316,72 @@ def test_each_question_that_only_aws_can_answer_is_asked_without_the_aws_cli(lan
     assert "arn:aws:iam::" in answers["keys-know-their-roles"]
     assert "routeKey" in answers["access-is-logged"]
     assert answers["queues-refuse-plain-http"] == "not asked: the local stack is not AWS"
+
+
+def test_doctor_turns_on_again_what_somebody_turned_off(live: LiveService, landing: Landing) -> None:
+    key = live.client("cloudformation").describe_stack_resource(
+        StackName="flinks-landing", LogicalResourceId="IndexKey"
+    )
+    id_ = key["StackResourceDetail"]["PhysicalResourceId"]
+    (rule,) = [
+        each
+        for each in live.client("events").list_rules(NamePrefix="flinks-landing-")["Rules"]
+        if "ScheduleExpression" in each
+    ]
+    live.client("kms").disable_key(KeyId=id_)
+    live.client("events").disable_rule(Name=rule["Name"])
+
+    ill = landing("doctor", code=1)
+    mended = landing("doctor", "--mend")
+
+    assert {each["what"] for each in ill if each["how"] == "bad"} >= {"IndexKey", "schedule"}
+    assert {each["what"] for each in mended if each["mended"]} == {"IndexKey", "schedule"}
+    assert all(each["how"] != "bad" for each in landing("doctor"))
+
+
+def test_a_drill_puts_an_alarm_on(live: LiveService, landing: Landing) -> None:
+    done = landing("drill", "TableFails")
+
+    found = live.client("cloudwatch").describe_alarms(AlarmNames=[done["alarm"]])["MetricAlarms"]
+    assert [each["StateValue"] for each in found] == ["ALARM"]
+    eventually(lambda: True if not landing("status")["alarms"] else None, "the alarm has fallen back")
+
+
+def test_deploy_protects_what_it_deployed(
+    stack: Stack, landing: Landing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    samconfig = tmp_path / "samconfig.toml"
+    samconfig.write_text(
+        f'[prod.global.parameters]\nstack_name = "flinks-landing"\nregion = "{stack.emulator.region}"\n'
+        '[prod.deploy.parameters]\nparameter_overrides = ["Environment=prod"]\n'
+    )
+    made: list[list[str]] = []
+    monkeypatch.setattr(rarely, "SAMCONFIG", samconfig)
+
+    def make(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        made.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", make)
+    for name, value in aws_environment(stack).items():
+        monkeypatch.setenv(name, value)
+
+    done = landing("deploy", "--config", "prod", "--yes")
+
+    (command,) = made
+    (described,) = stack.client("cloudformation").describe_stacks(StackName="flinks-landing")["Stacks"]
+    policy = json.loads(stack.client("cloudformation").get_stack_policy(StackName="flinks-landing")["StackPolicyBody"])
+    assert command[-2:] == ["CONFIG=prod", "ARCHITECTURE=arm64"]
+    assert done["first"] is False
+    assert described["EnableTerminationProtection"] is True
+    assert policy["Statement"][1]["Action"] == ["Update:Replace", "Update:Delete"]
+
+
+def aws_environment(stack: Stack) -> dict[str, str]:
+    """What makes the tool take the local stack for one on AWS."""
+    return {
+        "AWS_ENDPOINT_URL": stack.emulator.url,
+        "AWS_ACCESS_KEY_ID": stack.emulator.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": stack.emulator.secret_access_key,
+        "AWS_REGION": stack.emulator.region,
+    }
