@@ -45,7 +45,6 @@ class AlarmWatch:
         self._began = clock()
         self._metrics = Metrics()
         self._filters: dict[str, list[Filter]] = {}
-        self._states: dict[str, str] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
@@ -91,7 +90,7 @@ class AlarmWatch:
 
     def look(self) -> dict[str, str]:
         """Evaluate every alarm, tell CloudWatch what has changed, and give that: by alarm, its new state."""
-        alarms = self._alarms()
+        alarms, states = self._alarms()
         self._filters = self._metric_filters()
         depths = self._depths(alarms)
         now = self._clock()
@@ -101,7 +100,7 @@ class AlarmWatch:
             self._metrics.forget(now - REMEMBERED)
             watched = [each for each in alarms if each.missing != "breaching" or now - self._began > each.looks_back]
             # The minute under way counts already: nobody at this machine waits for it to be full.
-            changed = Evaluation(watched, self._metrics, self._states).look(now + timedelta(minutes=1))
+            changed = Evaluation(watched, self._metrics, states).look(now + timedelta(minutes=1))
         for name, (before, after) in changed.items():
             self._client("cloudwatch").set_alarm_state(
                 AlarmName=name, StateValue=after, StateReason=f"{before} before, by the rules of local/aws/alarms.py"
@@ -115,9 +114,12 @@ class AlarmWatch:
             except Exception:
                 logger.exception("alarms could not be looked at")
 
-    def _alarms(self) -> list[Alarm]:
+    def _alarms(self) -> tuple[list[Alarm], dict[str, str]]:
+        """Every alarm, and as what CloudWatch has it: somebody may have set a state by hand, which lasts until now."""
         pages = self._client("cloudwatch").get_paginator("describe_alarms").paginate()
-        return [Alarm.of(each["AlarmName"], each) for page in pages for each in page["MetricAlarms"]]
+        told = [each for page in pages for each in page["MetricAlarms"]]
+        on = {each["AlarmName"]: "ALARM" for each in told if each["StateValue"] == "ALARM"}
+        return [Alarm.of(each["AlarmName"], each) for each in told], on
 
     def _metric_filters(self) -> dict[str, list[Filter]]:
         found: dict[str, list[Filter]] = {}

@@ -45,6 +45,9 @@ class Aws:
 
     def set_alarm_state(self, **state: str) -> None:
         self.told.append((state["AlarmName"], state["StateValue"]))
+        for each in self.alarms:
+            if each["AlarmName"] == state["AlarmName"]:
+                each["StateValue"] = state["StateValue"]
 
 
 class Pages:
@@ -79,7 +82,11 @@ def watch(aws: Aws, clock: Clock) -> AlarmWatch:
 
 def alarm(name: str, namespace: str, metric: str, dimensions: dict[str, str], **properties: Any) -> dict[str, Any]:
     told = [{"Name": key, "Value": value} for key, value in dimensions.items()]
-    return {"AlarmName": name, "Namespace": namespace, "MetricName": metric, "Dimensions": told} | USUAL | properties
+    return (
+        {"AlarmName": name, "Namespace": namespace, "MetricName": metric, "Dimensions": told, "StateValue": "OK"}
+        | USUAL
+        | properties
+    )
 
 
 def test_a_death_puts_the_function_s_alarm_on_at_once_and_it_goes_off_when_the_window_has_passed(
@@ -137,6 +144,12 @@ def test_what_breaches_while_data_is_missing_waits_for_a_whole_window(
 
     assert early == {}
     assert watch.look() == {"ResumeIsMissing": "ALARM"}
+
+
+def test_a_state_that_somebody_set_lasts_until_the_next_look(aws: Aws, watch: AlarmWatch) -> None:
+    aws.alarms = [alarm("FetchErrors", "AWS/Lambda", "Errors", {"FunctionName": "fetch"}, StateValue="ALARM")]
+
+    assert watch.look() == {"FetchErrors": "OK"}
 
 
 def test_a_stream_s_batch_is_as_old_as_its_last_record() -> None:

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,6 @@ import pytest
 
 from ops import ledger
 from ops.ledger import Question, Rule
-from tests.unit.test_operations_docs import PAGE as RUNBOOK
 
 ROOT = Path(__file__).parents[2]
 RULES = ledger.rules()
@@ -95,7 +95,7 @@ def test_a_question_can_be_asked_of_a_deployment(question: Question) -> None:
         "AWS_REGION",
         "default",
     }
-    assert all(f"{word}() {{" in RUNBOOK for word in ("physical", "output"))
+    assert shlex.split(question.ask)[0] in ("aws", "curl")  # what ops/questions.py understands
 
 
 def test_the_questions_are_printed_for_a_program_to_ask() -> None:

@@ -1,28 +1,31 @@
-"""What docs/operations.md tells a person at night is so: alarms, queues, names, numbers, commands, files."""
+"""What docs/operations.md tells a person at night is so: alarms, queues, names, numbers, commands, files.
+
+`tests/integration/test_runbook.py` runs every command of the page.
+"""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
-from botocore import xform_name
+import typer
 from samtranslator.yaml_helper import yaml_parse
 
 from landing.flinks import codes
 from landing.flinks.codes import Kind, Verdict
 from landing.metrics import Metric
+from ops.cli import app
+from tests.runbook import PAGE, commands
 
 type Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/operations.md").read_text()
 PARAGRAPH = re.compile(r"^\*\*(`\w+`(?:, `\w+`)*)\*\* (.+?)(?=\n\n|\n?\Z)", re.MULTILINE | re.DOTALL)
 TEMPLATE: Json = yaml_parse((ROOT / "template.yaml").read_text())
+TOOL: Any = typer.main.get_command(app)
 FUNCTIONS = {path.parent.name for path in ROOT.glob("functions/*/app.py")}
-
-OF_THE_CLI = {"query", "output", "region", "profile", "cli-binary-format", "cli-read-timeout", "enabled"}
-"""Options that no operation has: the CLI's own, and its spelling of a boolean."""
 
 PRODUCTS = {"EventBridge", "CloudFormation", "DeleteCard"}
 ACTIONS = {"ListBucket", "ListBucketVersions", "InvokeFunction"}
@@ -42,12 +45,6 @@ def section(title: str) -> str:
 def paragraphs() -> list[tuple[list[str], str]]:
     """The alarms' paragraphs: whose it is, and what it says."""
     return [(re.findall(r"\w+", names), text) for names, text in PARAGRAPH.findall(section("Alarms"))]
-
-
-def commands() -> list[tuple[str, str, str]]:
-    """Every call of the AWS CLI: service, operation, and what follows up to the line's end or the next call."""
-    lines = PAGE.replace("\\\n", " ")
-    return re.findall(r"\baws ([a-z0-9]+) ([a-z-]+-[a-z-]+|invoke|query)\b((?:(?!\baws )[^\n`])*)", lines)
 
 
 def test_every_alarm_has_one_paragraph_and_no_paragraph_is_of_another_time() -> None:
@@ -120,29 +117,28 @@ def test_names_of_resources_outputs_parameters_and_metrics_are_real() -> None:
     assert len(told) > 60
 
 
-def test_who_is_asked_whose_logs_are_read_and_what_is_looked_up_is_there() -> None:
-    asked = set(re.findall(r"^ask (\w+)|`ask (\w+) ", PAGE, re.MULTILINE))
-    read = set(re.findall(r"(?:^|`)logs (\w+) ", PAGE, re.MULTILINE))
-    looked_up = set(re.findall(r"\$\(physical (\w+)\)|peek (\w+)", PAGE))
-    outputs = set(re.findall(r"\$\(output (\w+)\)", PAGE))
+def test_whose_lines_are_read_and_which_queues_are_looked_into_is_there() -> None:
+    words = [word for command in commands() for word in zip(command, [*command[1:], ""], strict=True)]
+    read = {after for word, after in words if word == "--function"}
+    queues = {after for word, after in words if word in ("peek", "purge")}
 
-    assert {name for pair in asked for name in pair if name} | outputs <= set(TEMPLATE["Outputs"])
-    assert read <= FUNCTIONS
-    assert {name for pair in looked_up for name in pair if name} <= set(TEMPLATE["Resources"])
-    assert asked
-    assert read
-    assert looked_up
+    assert read <= FUNCTIONS | {"access"}
+    assert queues <= of_type("AWS::SQS::Queue")
+    assert len(read) > 5
+    assert len(queues) > 3
 
 
-def test_what_logs_are_searched_for_is_what_the_code_writes() -> None:
+def test_what_lines_are_searched_for_is_what_the_code_writes() -> None:
     code = "".join(
         path.read_text() for folder in ("functions", "layers/landing/landing") for path in (ROOT / folder).rglob("*.py")
     )
-    searched = re.findall(r"""\$\.\w+ = "([^"*=]+)"|\?"([a-z ]+)"|\?([a-z_]+)""", PAGE)
-    words = {word for found in searched for word in found if word} - {"Task timed out", "Runtime exited", "429"}
+    words = [word for command in commands() for word in pairwise(command)]
+    searched = [re.fullmatch(r"(\w+)=([a-z_ ]+)", after) for word, after in words if word == "--where"]
+    found = [(each[1], each[2]) for each in searched if each]
 
-    assert {word for word in words if f'"{word}"' not in code} == set()
-    assert len(words) > 10
+    assert {word for _, word in found if f'"{word}"' not in code} == set()
+    assert {name for name, _ in found if f"{name}=" not in code and f'"{name}"' not in code} == set()
+    assert len({word for _, word in found}) > 6
 
 
 def test_for_every_reason_to_give_up_it_says_what_to_do() -> None:
@@ -175,16 +171,20 @@ def test_words_in_small_letters_are_words_of_the_code() -> None:
     assert len(told) > 30
 
 
-@pytest.mark.parametrize(("service", "operation", "rest"), commands())
-def test_a_command_is_one_that_aws_knows_with_options_it_takes(service: str, operation: str, rest: str) -> None:
-    model = botocore.session.get_session().get_service_model({"s3api": "s3"}.get(service, service))
-    names = {xform_name(name, "-"): name for name in model.operation_names}
-    shape = model.operation_model(names[operation]).input_shape
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_a_command_is_one_that_the_tool_knows_with_options_it_takes(words: list[str]) -> None:
+    command, rest = TOOL, [*words]
+    while rest and rest[0] in getattr(command, "commands", {}):
+        command = command.commands[rest.pop(0)]
 
-    options = set(re.findall(r"--([a-z-]+)", rest)) - OF_THE_CLI
+    known = {option for each in (*command.params, *TOOL.params) for option in each.opts} | {"--help"}
 
-    assert shape is not None
-    assert options <= {xform_name(member, "-") for member in shape.members}
+    assert command is not TOOL or set(rest) == {"--help"}
+    assert {word for word in rest if word.startswith("--")} <= known
+
+
+def test_nothing_needs_the_aws_cli() -> None:
+    assert re.findall(r"`aws [a-z]|^ *aws [a-z0-9]+ |\$\(", PAGE, re.MULTILINE) == []
 
 
 def test_files_and_links_lead_somewhere() -> None:
@@ -200,7 +200,7 @@ def test_files_and_links_lead_somewhere() -> None:
 
 
 def test_which_alarms_can_wait_is_said_of_those_that_go_to_the_other_topic() -> None:
-    (told,) = re.findall(r"These can wait:\n(.+?)\n\n", section("Alarms"), re.DOTALL)
+    (told,) = re.findall(r"These can wait:\s(.+?)\n\n", section("Alarms"), re.DOTALL)
     alarms = {
         name: each["Properties"]
         for name, each in TEMPLATE["Resources"].items()
