@@ -59,6 +59,9 @@ REASONS = {
     Reason.FLINKS_THROTTLES: Advice("Flinks tells us to ask more slowly", "lower MaxFetchers, or ask Flinks for more"),
     Reason.FLINKS_UNAVAILABLE: Advice("Flinks does not answer, or with 5xx", _WAIT),
     Reason.IN_PROGRESS: Advice("another run is at it", "nothing; the schedule finds it if that run died"),
+    Reason.KEPT_FOR_LATER: Advice(
+        "it was imported to be kept: nobody asks Flinks until told", "bin/landing retry --reason kept_for_later --yes"
+    ),
     Reason.LOGIN_BUSY_AT_FLINKS: Advice("Flinks is at work on this login already", "nothing; it is tried again"),
     Reason.LOGIN_MISSING: Advice("the row holds no login", "tell the maintainers: this is a defect"),
     Reason.LOGIN_UNKNOWN_AT_FLINKS: Advice("Flinks no longer knows the login", _PERSON),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ops.asked import asked
-from ops.commands import again, checking, deleting, looking, mending, rarely
+from ops.commands import again, checking, deleting, looking, mending, moving, rarely
 from ops.target import LOCAL
 from ops.telling import Telling
 from ops.version import version
@@ -76,6 +76,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "refetch": again.refetch,
     "retry": again.retry,
     "reannounce": again.reannounce,
+    "import": moving.import_,
+    "export": moving.export,
     "pause": mending.pause,
     "resume": mending.resume,
     "doctor": checking.doctor_,

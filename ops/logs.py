@@ -22,6 +22,7 @@ FUNCTIONS = (
     "publish_events",
     "resume_stalled",
     "refetch_connections",
+    "import_logins",
 )
 
 ACCESS = "access"

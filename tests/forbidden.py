@@ -11,9 +11,9 @@ from tests.policies import Request
 
 RECEIVE, FETCH, DELETE = "ReceiveLoginRole", "FetchAccountsRole", "DeleteConnectionRole"
 SHOW, SESSION, PUBLISH = "ShowConnectionRole", "CreateConnectSessionRole", "PublishEventsRole"
-RESUME, REFETCH = "ResumeStalledRole", "RefetchConnectionsRole"
+RESUME, REFETCH, IMPORT = "ResumeStalledRole", "RefetchConnectionsRole", "ImportLoginsRole"
 PUBLIC = (RECEIVE, SHOW, SESSION)
-ROLES = (*PUBLIC, FETCH, DELETE, PUBLISH, RESUME, REFETCH)
+ROLES = (*PUBLIC, FETCH, DELETE, PUBLISH, RESUME, REFETCH, IMPORT)
 
 LOGIN = {"kms:EncryptionContext:purpose": "login"}
 REQUEST = {"kms:EncryptionContext:purpose": "request"}
@@ -51,7 +51,9 @@ FORBIDDEN: dict[str, tuple[Request, ...]] = {
     "nobody opens a login but who fetches and who erases": tuple(
         _all(_but(FETCH, DELETE), ["kms:Decrypt"], ["LoginKey"], [LOGIN, REQUEST, NO_CONTEXT])
     ),
-    "nobody seals a login but who receives it": tuple(_all(_but(RECEIVE), ["kms:Encrypt"], ["LoginKey"], [LOGIN])),
+    "nobody seals a login but who receives or imports it": tuple(
+        _all(_but(RECEIVE, IMPORT), ["kms:Encrypt"], ["LoginKey"], [LOGIN])
+    ),
     "only who fetches seals and opens sessions": tuple(
         _all(_but(FETCH), ["kms:Encrypt", "kms:Decrypt"], ["LoginKey"], [REQUEST])
     ),
@@ -86,11 +88,11 @@ FORBIDDEN: dict[str, tuple[Request, ...]] = {
         _all(ROLES, ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"], ["DataKey"])
     ),
     "who reads no secret of Flinks' opens none": tuple(
-        _all((RECEIVE, SHOW, PUBLISH, RESUME, REFETCH), ["kms:Decrypt"], ["DataKey"], [VIA_SECRETS])
+        _all((RECEIVE, SHOW, PUBLISH, RESUME, REFETCH, IMPORT), ["kms:Decrypt"], ["DataKey"], [VIA_SECRETS])
     ),
     "nobody reads a key of Flinks' but who asks Flinks": (
         *_all(
-            (RECEIVE, SHOW, PUBLISH, RESUME, REFETCH),
+            (RECEIVE, SHOW, PUBLISH, RESUME, REFETCH, IMPORT),
             ["secretsmanager:GetSecretValue"],
             ["FlinksSecretKey", "FlinksApiKey"],
         ),
@@ -100,8 +102,12 @@ FORBIDDEN: dict[str, tuple[Request, ...]] = {
     "nobody deletes a row, or rows in bulk": tuple(
         _all(ROLES, ["dynamodb:DeleteItem", "dynamodb:BatchWriteItem"], ["ConnectionsTable", "SessionsTable"])
     ),
-    "nobody makes a row but who receives": tuple(_all(_but(RECEIVE), ["dynamodb:PutItem"], ["ConnectionsTable"])),
-    "who only shows changes no row": tuple(_all((SHOW, SESSION), ["dynamodb:UpdateItem"], ["ConnectionsTable"])),
+    "nobody makes a row but who receives or imports": tuple(
+        _all(_but(RECEIVE, IMPORT), ["dynamodb:PutItem"], ["ConnectionsTable"])
+    ),
+    "who only shows or imports changes no row": tuple(
+        _all((SHOW, SESSION, IMPORT), ["dynamodb:UpdateItem"], ["ConnectionsTable"])
+    ),
     "who opens sessions reads no connection": tuple(
         _all((SESSION,), ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], ["ConnectionsTable", *INDEXES])
     ),

@@ -1,16 +1,16 @@
 """Commands that delete, and find the receipts."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ops import deletions, receipts
 from ops.asked import asked
+from ops.files import written
 from ops.typed import connection_id as id_of
 from ops.typed import meant, mistake, span_of
 
@@ -38,12 +38,12 @@ def delete(
     member, named = meant(connection_ids, owner, login_file)
     patience, at, tell = span_of(wait, "--wait") or timedelta(), asked.target, asked.telling
     order = deletions.Order(member, named, ticket, dry_run=not yes, patience=patience)
-    with kept(save) as keep, tell.progress("deleting" if yes else "looking") as seen:
+    with written(save) as write, tell.progress("deleting" if yes else "looking") as seen:
 
         def closed(one: deletions.Done) -> None:
             seen(1)
             if "receipt" in one:
-                keep(one["receipt"])
+                write(json.dumps(one["receipt"]))
 
         done = deletions.carry_out(at, order, closed, seen.left)
     counts = counted(each["outcome"] for each in done)
@@ -61,25 +61,6 @@ def delete(
     elif any(each["outcome"] in deletions.OPEN for each in done):
         tell.remark("What is open goes on by itself. Repeat the command for its receipts.")
         raise typer.Exit(1)
-
-
-@contextmanager
-def kept(file: Path | None) -> Iterator[Callable[[Any], None]]:
-    """Writes receipts into `file` as they come, one a line. A file that cannot be written is told before any order."""
-    if file is None:
-        yield lambda _: None
-        return
-    try:
-        opened = file.open("a")
-    except OSError:
-        mistake(f"{file} cannot be written.")
-    with opened:
-
-        def keep(receipt: Any) -> None:
-            opened.write(json.dumps(receipt) + "\n")
-            opened.flush()
-
-        yield keep
 
 
 def receipt(

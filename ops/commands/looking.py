@@ -190,12 +190,15 @@ def tail(
     found: Iterable[logs.Line] = sorted(filter(wanted, read), key=lambda line: line.at)
     if follow:
         found = logs.follow(at, names, begin, wanted)
-    for line in found:
+    told = 0
+    for told, line in enumerate(found, 1):
         if tell.as_json:  # a line of JSON each, since there may be no end
             said = {"at": line.at.isoformat(), "function": line.function, **line.members}
             sys.stdout.write(json.dumps(said) + "\n")
         style = "red" if line.level in ("ERROR", "CRITICAL") else ""
         tell.line(f"{stamp(line.at)}  {line.function:<22}{line.message}  {line.said}", style)
+    if not told:
+        tell.remark(f"No such line in the last {since}; --since looks further back.")
 
 
 def shown(row: Connection | Unreadable) -> dict[str, Any]:

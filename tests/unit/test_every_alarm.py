@@ -29,6 +29,7 @@ FUNCTIONS = (
     "publish_events",
     "resume_stalled",
     "refetch_connections",
+    "import_logins",
 )
 FOR_EVER = 1_000_000
 SETTINGS = {"CONNECTIONS_TABLE": "connections", "FLINKS_CONNECT_URL": "http://127.0.0.1/connect"}
@@ -86,6 +87,7 @@ class Scene:
             "delete_connection": {"Records": [message]},
             "publish_events": {"Records": [record]},
             "resume_stalled": {},
+            "import_logins": {"logins": [{"loginId": A_LOGIN, "owner": "alice"}], "fetch": "later", "dryRun": False},
             "refetch_connections": {"refetch": {"ids": [hint["connectionId"]]}, "ticket": "OPS-1"},
         }
         with suppress(Exception):  # Lambda reports what a function raised; the alarm has heard of it

@@ -736,6 +736,7 @@ def test_who_uses_the_table_may_use_its_key(template: Json, folder: str) -> None
 def test_the_login_key_is_granted_by_purpose_only(template: Json, folder: str) -> None:
     allowed = {
         "receive_login": {("kms:Encrypt", "login")},
+        "import_logins": {("kms:Encrypt", "login")},
         "fetch_accounts": {("kms:Decrypt", "login"), ("kms:Encrypt", "request"), ("kms:Decrypt", "request")},
         "delete_connection": {("kms:Decrypt", "login")},
     }
@@ -751,7 +752,7 @@ def test_the_login_key_is_granted_by_purpose_only(template: Json, folder: str) -
 
 @pytest.mark.parametrize("folder", FUNCTIONS)
 def test_the_index_key_is_granted_to_who_signs_and_checks(template: Json, folder: str) -> None:
-    signs = {"receive_login", "fetch_accounts", "create_connect_session", "delete_connection"}
+    signs = {"receive_login", "import_logins", "fetch_accounts", "create_connect_session", "delete_connection"}
 
     assert actions(template, folder, "IndexKey") == ({"kms:GenerateMac"} if folder in signs else set())
 
@@ -800,6 +801,7 @@ def test_who_erases_writes_receipts_only_and_lists_and_deletes_drops_only(templa
 def test_the_table_is_touched_as_the_function_needs(template: Json, folder: str) -> None:
     allowed = {
         "receive_login": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
+        "import_logins": {"dynamodb:GetItem", "dynamodb:PutItem"},
         "fetch_accounts": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "delete_connection": {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"},
         "show_connection": {"dynamodb:GetItem", "dynamodb:Query"},
@@ -863,12 +865,13 @@ def test_key_policies_let_nobody_past_the_roles_they_name(template: Json) -> Non
     ]
 
     assert named == {
-        ("LoginKey", "login", "kms:Encrypt"): {"ReceiveLoginRole"},
+        ("LoginKey", "login", "kms:Encrypt"): {"ReceiveLoginRole", "ImportLoginsRole"},
         ("LoginKey", "login", "kms:Decrypt"): {"FetchAccountsRole", "DeleteConnectionRole"},
         ("LoginKey", "request", "kms:Encrypt"): {"FetchAccountsRole"},
         ("LoginKey", "request", "kms:Decrypt"): {"FetchAccountsRole"},
         ("IndexKey", None, "kms:GenerateMac"): {
             "ReceiveLoginRole",
+            "ImportLoginsRole",
             "FetchAccountsRole",
             "CreateConnectSessionRole",
             "DeleteConnectionRole",

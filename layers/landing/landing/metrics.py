@@ -11,6 +11,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 class Metric(StrEnum):
     LOGIN_RECEIVED = "LoginReceived"
+    LOGIN_IMPORTED = "LoginImported"
     CONNECT_SESSION_CREATED = "ConnectSessionCreated"
     SESSION_LIMIT_REACHED = "SessionLimitReached"
     FETCH_LIMIT_REACHED = "FetchLimitReached"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from landing.verbs.create_connect_session import ConnectPage
     from landing.verbs.delete_connection import Eraser
     from landing.verbs.fetch_accounts import Fetcher
+    from landing.verbs.import_logins import Importer
     from landing.verbs.publish_events import Announcer
     from landing.verbs.refetch_connections import Refetcher
     from landing.verbs.resume_stalled import Resumer
@@ -252,6 +253,13 @@ def refetcher() -> "Refetcher":
 
 
 @cache
+def importer() -> "Importer":
+    from landing.verbs.import_logins import Importer
+
+    return Importer(connection_table(), login_seal(), index_key(), clock)
+
+
+@cache
 def resumer() -> "Resumer":
     from landing.verbs.resume_stalled import Resumer
 
@@ -308,7 +316,7 @@ def reset() -> None:
         drop_store,
     )
     queues = (fetch_queue, erase_queue, stream_failures, refused_announcements)
-    verbs = (fetcher, eraser, announcer, refetcher, resumer)
+    verbs = (fetcher, eraser, announcer, refetcher, importer, resumer)
     for collaborator in (*aws, *queues, token_mint, flinks, connect_page, bus, *verbs):
         collaborator.cache_clear()
     aws_clients.reset()

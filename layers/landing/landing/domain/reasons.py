@@ -39,6 +39,7 @@ class Reason(StrEnum):
     OWNERSHIP_UNPROVEN = "ownership_unproven"
 
     # Ourselves
+    KEPT_FOR_LATER = "kept_for_later"
     DROP_NOT_STORED = "drop_not_stored"
     LOGIN_MISSING = "login_missing"
     SERVICE_MISCONFIGURED = "service_misconfigured"

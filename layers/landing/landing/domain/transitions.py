@@ -102,6 +102,9 @@ def reposted(
     clears: frozenset[Field] = frozenset()
     if what is AfterPost.START_AGAIN:
         sets |= {Field.STATUS: Status.RECEIVED, Field.RETRIES: 0, Field.DUE_AT: now}
+        if row.reason is Reason.KEPT_FOR_LATER:  # it has waited for nobody: its time begins now
+            sets |= {Field.STARTED_AT: now}
+            clears = frozenset({Field.REASON})
     if what is AfterPost.STORE_ACCOUNTS_FOR_NEXT:
         sets |= {Field.REFETCH_WANTED: True}
     if what is AfterPost.NEXT_GENERATION:
@@ -128,6 +131,8 @@ def retried(row: Connection, now: datetime, correlation_id: str) -> Transition:
     clears = {Field.POLL_UNTIL, Field.REFUSALS, Field.OVERDUE_SINCE}
     if row.status is Status.FETCHING:
         return Transition(_unchanged(row), {Field.STARTED_AT: now}, {Field.POLL_UNTIL})
+    if row.reason is Reason.KEPT_FOR_LATER:
+        clears |= {Field.REASON}
     sets = {
         Field.UPDATED_AT: now,
         Field.STATUS: Status.RECEIVED,

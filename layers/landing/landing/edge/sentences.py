@@ -75,6 +75,10 @@ REASONS = {
     Reason.FLINKS_SESSION_ENDED: SLOW,
     Reason.FLINKS_THROTTLES: SLOW,
     Reason.FLINKS_UNAVAILABLE: SLOW,
+    Reason.KEPT_FOR_LATER: Sentence(
+        "Your connection is kept, and your accounts will be collected later.",
+        "Votre connexion est conservée et vos comptes seront recueillis plus tard.",
+    ),
     Reason.LOGIN_BUSY_AT_FLINKS: SLOW,
     Reason.LOGIN_MISSING: FAILED,
     Reason.LOGIN_UNKNOWN_AT_FLINKS: Sentence(
