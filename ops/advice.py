@@ -89,3 +89,15 @@ def advice(row: Connection) -> Advice:
     if row.status in ERASED or row.status in (Status.WAITING, Status.PENDING, Status.FETCHING, Status.RECEIVED):
         return Advice(f"{state.means}: {known.means}", known.do.format(reason=row.reason))
     return Advice(known.means, known.do.format(reason=row.reason))
+
+
+AWS_CALLS = ("kms:", "dynamodb:", "s3:", "sqs:", "secretsmanager:", "events:")
+
+
+def of_cause(cause: str) -> str:
+    """Whom a cause is of, and where to look: a call of AWS, an endpoint of Flinks', or a secret of ours."""
+    if cause.startswith(AWS_CALLS):
+        return "a call of AWS and its code: bin/landing doctor, and AWS' health"
+    if cause.startswith("secret"):
+        return "a secret that is not as it should be: bin/landing secret check"
+    return "Flinks' endpoint, HTTP status and FlinksCode: docs/flinks.md says what it means"

@@ -150,6 +150,7 @@ def bring(
     target: Target,
     lines: Sequence[Line],
     *,
+    ticket: str,
     fetch: str,
     dry_run: bool,
     per_second: float,
@@ -158,9 +159,10 @@ def bring(
 ) -> Counter[str]:
     """Order all of them, no faster than `per_second`; `heard` hears of each at its end. Raises Refused, NotDone."""
     counts: Counter[str] = Counter()
+    order = {"ticket": ticket, "fetch": fetch, "dryRun": dry_run}
     for some in batched(lines, AT_ONCE, strict=False):
         began = time.monotonic()
-        for done in _portion(target, some, fetch=fetch, dry_run=dry_run, sleep=sleep):
+        for done in _portion(target, some, order, sleep):
             counts[done.outcome] += 1
             heard(done)
         if not dry_run:
@@ -169,14 +171,14 @@ def bring(
 
 
 def _portion(
-    target: Target, some: Sequence[Line], *, fetch: str, dry_run: bool, sleep: Callable[[float], None]
+    target: Target, some: Sequence[Line], order: Mapping[str, Any], sleep: Callable[[float], None]
 ) -> Iterator[Done]:
     """What was not done is ordered again, a few times."""
     left = list(some)
     for attempt in range(TRIES):
-        order = {"logins": [dict(line.login) for line in left], "fetch": fetch, "dryRun": dry_run}
+        logins = [dict(line.login) for line in left]
         try:
-            said = orders.invoke(target, "ImportLoginsFunction", order)["logins"]
+            said = orders.invoke(target, "ImportLoginsFunction", {"logins": logins, **order})["logins"]
         except NotDone:
             if attempt == TRIES - 1:
                 raise

@@ -146,7 +146,8 @@ def show(
     tell.facts(
         (
             ("reason", row.reason),
-            ("cause", getattr(row, "cause", None)),
+            ("cause", row.cause),
+            ("that is", advice.of_cause(row.cause) if row.cause else None),
             ("institution", row.institution),
             ("owner", row.owner),
             ("generation", row.generation),
@@ -158,6 +159,7 @@ def show(
             ("polled until", row.poll_until),
             ("leased until", row.lease_until),
             ("drop", f"{row.drop.accounts} accounts, {row.drop.transactions} transactions" if row.drop else None),
+            ("opened at", row.flinks_home),
             ("drop key", row.drop.key if row.drop else None),
             ("ordered", row.erasure.requested_at if row.erasure else None),
             ("ticket", row.erasure.ticket if row.erasure else None),
@@ -190,14 +192,15 @@ def tail(
     found: Iterable[logs.Line] = sorted(filter(wanted, read), key=lambda line: line.at)
     if follow:
         found = logs.follow(at, names, begin, wanted)
-    told = 0
-    for told, line in enumerate(found, 1):
+    none = True
+    for line in found:
+        none = False
         if tell.as_json:  # a line of JSON each, since there may be no end
             said = {"at": line.at.isoformat(), "function": line.function, **line.members}
             sys.stdout.write(json.dumps(said) + "\n")
         style = "red" if line.level in ("ERROR", "CRITICAL") else ""
         tell.line(f"{stamp(line.at)}  {line.function:<22}{line.message}  {line.said}", style)
-    if not told:
+    if none:
         tell.remark(f"No such line in the last {since}; --since looks further back.")
 
 

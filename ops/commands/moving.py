@@ -24,6 +24,7 @@ def import_(
     file: Annotated[
         Path, typer.Argument(help="CSV or JSON lines: loginId, owner, institution, receivedAt. - is stdin.")
     ],
+    ticket: Annotated[str, typer.Option(help="Who asked for it, by reference: no name, no address.")] = ...,  # type: ignore[assignment]
     fetch: Annotated[str, typer.Option(help="now, or later: only keep them, until `retry` is told so.")] = "now",
     kind: Annotated[str | None, typer.Option("--format", help="csv or jsonl, if the file's name does not say.")] = None,
     per_second: Annotated[
@@ -52,7 +53,7 @@ def import_(
             write(json.dumps({"line": done.number, "outcome": done.outcome, "connectionId": done.connection_id}))
 
         pace = per_second or PER_SECOND[fetch]
-        counts = imports.bring(at, lines, fetch=fetch, dry_run=not yes, per_second=pace, heard=heard)
+        counts = imports.bring(at, lines, ticket=ticket, fetch=fetch, dry_run=not yes, per_second=pace, heard=heard)
     tell.answer({"dryRun": not yes, "logins": len(lines), "counts": counts})
     tell.heading(f"{'imported' if yes else 'would be imported'} on {at}, of {len(lines)} logins")
     tell.facts(counts.items())

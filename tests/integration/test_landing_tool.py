@@ -385,3 +385,87 @@ def aws_environment(stack: Stack) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": stack.emulator.secret_access_key,
         "AWS_REGION": stack.emulator.region,
     }
+
+
+def logins_in(file: Path, live: LiveService, count: int) -> list[str]:
+    """Writes so many loginIds that Flinks knows, one owner each; gives them."""
+    login_ids = [live.connect_bank() for _ in range(count)]
+    file.write_text("loginId,owner\n" + "".join(f"{each},owner-{n}\n" for n, each in enumerate(login_ids)))
+    return login_ids
+
+
+def imported_with_a_crash_in_the_middle(
+    live: LiveService, landing: Landing, folder: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """The first run dies half-way, a person posts, the second run brings the rest; gives the loginIds."""
+    file, report = folder / "logins.csv", folder / "report.jsonl"
+    login_ids = logins_in(file, live, count)
+    order = ["import", str(file), "--ticket", "MIGRATION-7", "--fetch", "later", "--per-second", "200", "--yes"]
+    invoke, so_far = orders.invoke, [0]
+
+    def dying(target: Any, output: str, given: Any) -> Any:
+        so_far[0] += len(given.get("logins", ()))
+        if so_far[0] > count // 2:
+            raise KeyboardInterrupt
+        return invoke(target, output, given)
+
+    monkeypatch.setattr(orders, "invoke", dying)
+    landing(*order, code=130)
+    monkeypatch.setattr(orders, "invoke", invoke)
+    posted = live.post(live.connect_bank()).status
+
+    done = landing(*order, "--report", str(report))
+
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert posted == 202
+    assert done["counts"]["imported"] + done["counts"]["already_here"] == count
+    assert 0 < done["counts"]["already_here"] < count
+    assert len({line["connectionId"] for line in lines}) == count
+    held = landing("list", "--reason", "kept_for_later", "--limit", str(2 * count))["connections"]
+    assert {line["connectionId"] for line in lines} <= {each["connectionId"] for each in held}
+    return login_ids
+
+
+def nothing_says(login_ids: list[str], stack: Stack, *said: Path) -> None:
+    """No log of the stack, and none of the files, holds one of the loginIds."""
+    places = [*(path for path in stack.folder.rglob("*.log") if path.name != "flinks.log"), *said]
+    text = "".join(path.read_text(errors="replace").lower() for path in places)
+
+    assert len(places) > 4
+    assert [each for each in login_ids if each.lower() in text] == []
+
+
+def test_logins_from_elsewhere_are_each_brought_once_though_the_first_run_died(
+    live: LiveService, stack: Stack, landing: Landing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login_ids = imported_with_a_crash_in_the_middle(live, landing, tmp_path, 60, monkeypatch)
+    report, exported = tmp_path / "report.jsonl", tmp_path / "export.jsonl"
+
+    landing("export", str(exported))
+    connection_id = json.loads(report.read_text().splitlines()[0])["connectionId"]
+    landing("retry", connection_id, "--yes")
+
+    owner = next(each["owner"] for each in map(json.loads, exported.open()) if each["connectionId"] == connection_id)
+    live.until(connection_id, "ready", owner)
+    nothing_says(login_ids, stack, report, exported)
+
+
+@pytest.mark.long
+def test_ten_thousand_logins_are_each_brought_once_though_the_first_run_died(
+    live: LiveService, stack: Stack, landing: Landing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login_ids = imported_with_a_crash_in_the_middle(live, landing, tmp_path, 10_000, monkeypatch)
+
+    nothing_says(login_ids, stack, tmp_path / "report.jsonl")
+
+
+def test_a_file_with_a_mistake_brings_nothing_and_is_not_quoted(tmp_path: Path) -> None:
+    file = tmp_path / "logins.jsonl"
+    file.write_text('{"loginId": "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2", "owner": "alice"}\n{"loginId": "CANARY"}\n')
+
+    ran = CliRunner().invoke(app, ["import", str(file), "--ticket", "T-1", "--yes"])
+
+    assert ran.exit_code == 2
+    assert "line 2: loginId must be a GUID" in ran.stderr
+    assert "line 2: owner is missing" in ran.stderr
+    assert "CANARY" not in ran.stderr

@@ -42,10 +42,13 @@ def described(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(stack: Stack, connection: str, described: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def run(
+    stack: Stack, live: LiveService, connection: str, described: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Run:
     """Runs a command of the page as a person at its keyboard would."""
     typed = {"secret-key": stack.flinks.secret_key, "api-key": stack.flinks.api_key}
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "logins.csv").write_text(f"loginId,owner\n{live.connect_bank()},an-imported-owner\n")
     deploy_by_a_stand_in(stack, monkeypatch, tmp_path)
 
     def run(words: list[str]) -> None:

@@ -87,7 +87,7 @@ class Scene:
             "delete_connection": {"Records": [message]},
             "publish_events": {"Records": [record]},
             "resume_stalled": {},
-            "import_logins": {"logins": [{"loginId": A_LOGIN, "owner": "alice"}], "fetch": "later", "dryRun": False},
+            "import_logins": {"logins": [{"loginId": A_LOGIN, "owner": "alice"}], "ticket": "T-7", "fetch": "later"},
             "refetch_connections": {"refetch": {"ids": [hint["connectionId"]]}, "ticket": "OPS-1"},
         }
         with suppress(Exception):  # Lambda reports what a function raised; the alarm has heard of it

@@ -34,7 +34,7 @@ def bring(service: Service, *login_ids: str, fetch: str = "now", dry_run: bool =
         {"loginId": each, "owner": "alice", "institution": "FlinksCapital", "receivedAt": LONG_AGO}
         for each in login_ids
     ]
-    order = {"logins": logins, "fetch": fetch, "dryRun": dry_run}
+    order = {"logins": logins, "ticket": "T-7", "fetch": fetch, "dryRun": dry_run}
     answer: dict[str, Any] = json.loads(json.dumps(service.call("import_logins", order)))
     return answer
 
@@ -152,16 +152,24 @@ def test_ops_word_on_whose_it_is_counts_where_a_tag_is_required(service: Service
     assert service.row(connection_id).status is Status.READY
 
 
-def test_what_aws_does_not_serve_is_said_to_be_undone_and_the_others_are_done(service: Service) -> None:
+def test_what_aws_does_not_serve_is_said_to_be_undone_and_the_others_are_done(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
     service.world.fail("kms", "encrypt", "KMSInternalException", times=1)
 
     answer = bring(service, *(service.connect_bank(f"greatday_nomfa+{n}") for n in range(3)))
 
     assert [each["outcome"] for each in answer["logins"]] == ["not_done", "imported", "imported"]
+    assert {vars(record).get("cause") for record in caplog.records} >= {"kms:Encrypt KMSInternalException"}
 
 
 def test_a_run_that_has_no_time_left_says_what_it_did_not_do(service: Service) -> None:
-    order = {"logins": [{"loginId": service.connect_bank(), "owner": "alice"}], "fetch": "now", "dryRun": False}
+    order = {
+        "logins": [{"loginId": service.connect_bank(), "owner": "alice"}],
+        "ticket": "T-7",
+        "fetch": "now",
+        "dryRun": False,
+    }
 
     answer = service.call("import_logins", order, lambda: 20)
 
@@ -169,14 +177,19 @@ def test_a_run_that_has_no_time_left_says_what_it_did_not_do(service: Service) -
     assert service.rows() == []
 
 
-def test_no_login_id_and_no_owner_is_said_again(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_login_id_and_no_owner_is_said_again(
+    service: Service, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     login_id = service.connect_bank()
-    order = {"logins": [{"loginId": login_id, "owner": "an-owner-of-hers"}], "fetch": "now", "dryRun": False}
+    login = {"loginId": login_id, "owner": "an-owner-of-hers"}
+    order = {"logins": [login], "ticket": "T-7", "fetch": "now", "dryRun": False}
 
     answer = service.call("import_logins", order)
     refused = service.call("import_logins", {**order, "fetch": login_id})
 
-    said = capsys.readouterr().out + json.dumps([answer, refused])
+    logged = [vars(record) for record in caplog.records]
+    said = capsys.readouterr().out + json.dumps([answer, refused, logged], default=str)
+    assert {each["msg"] for each in logged} >= {"logins imported", "order refused"}
     assert login_id not in said
     assert "an-owner-of-hers" not in said
     assert refused["outcome"] == "refused"
@@ -187,6 +200,7 @@ def test_no_login_id_and_no_owner_is_said_again(service: Service, capsys: pytest
     [
         ({"logins": []}, "`logins`"),
         ({"fetch": "soon"}, "`fetch`"),
+        ({"ticket": "of Ms Example"}, "`ticket`"),
         ({"logins": [{"loginId": "x", "owner": "alice"}]}, "`logins"),
         ({"logins": [{"loginId": "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"}]}, "`logins"),
         ({"more": 1}, "a member that nobody knows"),
@@ -199,7 +213,7 @@ def test_what_is_no_order_is_refused_with_what_is_accepted(service: Service, wro
 
     assert answer["outcome"] == "refused"
     assert told in answer["detail"]
-    assert set(answer["accepted"]) == {"logins", "fetch", "dryRun"}
+    assert set(answer["accepted"]) == {"logins", "ticket", "fetch", "dryRun"}
 
 
 def test_the_sample_is_an_order(service: Service) -> None:

@@ -122,7 +122,9 @@ def some(count: int) -> list[Line]:
 def run(lines: list[Line], *, dry_run: bool = False, slept: list[float] | None = None) -> tuple[Any, list[Done]]:
     heard: list[Done] = []
     sleeps: list[float] = [] if slept is None else slept
-    counts = bring(TARGET, lines, fetch="now", dry_run=dry_run, per_second=5, heard=heard.append, sleep=sleeps.append)
+    counts = bring(
+        TARGET, lines, ticket="T-7", fetch="now", dry_run=dry_run, per_second=5, heard=heard.append, sleep=sleeps.append
+    )
     return counts, heard
 
 

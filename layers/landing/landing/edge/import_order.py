@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools import Logger
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from landing import metrics
 from landing.deadlines import TimeLeft
@@ -25,6 +25,7 @@ ACCEPTED = {
             "receivedAt": "when it was got, an RFC 3339 time with a zone; now, if not given",
         }
     ],
+    "ticket": "who asked for it, as a reference without personal data: up to 64 of A-Z a-z 0-9 . _ : / # -",
     "fetch": "now, or later: only keep it, until a retry is ordered or its owner posts it",
     "dryRun": "true, if not given: only look. false: do it",
 }
@@ -51,6 +52,7 @@ class Order(OrderBody):
     """What ops sent."""
 
     logins: Annotated[list[Login], Field(min_length=1, max_length=100, repr=False)]
+    ticket: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/#-]{1,64}$")]
     fetch: Literal["now", "later"]
     dry_run: bool = True
 
@@ -69,7 +71,9 @@ def answer(
         logins, time_left, fetch=order.fetch == "now", dry_run=order.dry_run, correlation_id=correlation_id
     )
     counts = Counter(each.ending for each in done)
-    logger.info("logins imported", counts=counts, fetch=order.fetch, dryRun=order.dry_run)
+    logger.info("logins imported", counts=counts, ticket=order.ticket, fetch=order.fetch, dryRun=order.dry_run)
+    for cause in sorted({each.cause for each in done if each.cause}):
+        logger.error("import broke off", cause=cause, ticket=order.ticket)
     if not order.dry_run:
         metrics.count([Metric.LOGIN_IMPORTED] * counts[ImportEnding.IMPORTED])
     return {

@@ -8,7 +8,7 @@ from enum import StrEnum
 from landing.deadlines import TimeLeft
 from landing.domain.connection import ERASED, Connection, Status, connection_id
 from landing.domain.reasons import Reason
-from landing.error_names import NOT_SERVED
+from landing.error_names import NOT_SERVED, name_of
 from landing.stores.connection_row import UnreadableRow
 from landing.stores.connection_table import ConnectionTable, RowChanged
 from landing.stores.index_key import IndexKey
@@ -46,6 +46,8 @@ class Imported:
 
     ending: ImportEnding
     connection_id: str | None = None
+    cause: str | None = None
+    """The call of AWS that was not served, and its code."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ class Importer:
                 self.table.add(self._connection(login, login_ref, id_, fetch=fetch, correlation_id=correlation_id))
         except RowChanged:  # posted meanwhile, or by another run of the same import
             return Imported(ImportEnding.ALREADY_HERE, id_)
-        except NOT_SERVED:
-            return Imported(ImportEnding.NOT_DONE)
+        except NOT_SERVED as error:
+            return Imported(ImportEnding.NOT_DONE, cause=name_of(error))
         return Imported(ImportEnding.IMPORTED, id_)
 
     def _connection(
