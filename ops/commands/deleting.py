@@ -66,13 +66,16 @@ def delete(
 def receipt(
     connection_id: Annotated[str | None, typer.Argument(help="con_…")] = None,
     ticket: Annotated[str | None, typer.Option(help="Every receipt of this ticket.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Those of an app user, of the last 60 days.")] = None,
 ) -> None:
     """Receipts of deletions."""
-    if (connection_id is None) == (ticket is None):
-        mistake("Give a connectionId, or --ticket.")
+    if sum(each is not None for each in (connection_id, ticket, owner)) != 1:
+        mistake("Give one of: a connectionId, --ticket or --owner.")
     at, tell = asked.target, asked.telling
     if connection_id is not None:
         found = receipts.of(at, id_of(connection_id))
+    elif owner is not None:
+        found = deletions.receipts_of_owner(at, owner)
     else:
         with tell.progress("reading receipts") as seen:
             found = list(receipts.by_ticket(at, str(ticket), seen))
@@ -90,7 +93,7 @@ def receipt(
         for left in each["remains"]:
             tell.line(f"  remains         {left['what']}, until {left['until'] or 'you delete it'}")
     if not found:
-        tell.remark(f"No receipt names the ticket {ticket}.")
+        tell.remark("There is no such receipt.")
         raise typer.Exit(1)
 
 

@@ -272,6 +272,7 @@ def test_all_of_an_owner_go_however_many_orders_that_takes(
     assert counted["counts"] == {"would_delete": 5}
     assert done["counts"] == {"deleted": 5}
     assert {json.loads(line)["connectionId"] for line in kept.read_text().splitlines()} == set(connections)
+    assert {each["connectionId"] for each in landing("receipt", "--owner", "carol")} == set(connections)
     assert live.get(connections[0], "carol").status == 404
 
 

@@ -16,6 +16,7 @@ from tests.world.service import Service
 EVENTS = Path(__file__).parents[2] / "events"
 LONG_AGO = "2025-11-03T09:30:00Z"
 DAYS = timedelta(days=3)
+DO: dict[str, Any] = {"ticket": "T-7", "dryRun": False}
 
 
 @pytest.fixture(autouse=True)
@@ -75,9 +76,9 @@ def test_a_retry_by_its_reason_begins_it_with_all_its_time_and_one_of_all_leaves
     service.world.run(DAYS)
     service.script(endpoint="Authorize", steps=[{"fault": "html", "times": 2}])
 
-    of_all = service.call("refetch_connections", {"retry": {"receivedTo": "2100-01-01T00:00:00Z"}, "dryRun": False})
+    of_all = service.call("refetch_connections", {"retry": {"receivedTo": "2100-01-01T00:00:00Z"}, **DO})
     still = service.row(connection_id).status
-    by_reason = service.call("refetch_connections", {"retry": {"reason": "kept_for_later"}, "dryRun": False})
+    by_reason = service.call("refetch_connections", {"retry": {"reason": "kept_for_later"}, **DO})
     service.settle()
 
     assert of_all["counts"] == {}
