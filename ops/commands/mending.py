@@ -32,7 +32,7 @@ def show_queues(context: typer.Context) -> None:
 
 def peek(
     queue: Annotated[str, typer.Argument(help="Such as FetchDeadLetters.")],
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many at the most.")] = 20,
 ) -> None:
     """What was given up, as ids; it stays there."""
     name = known(queue, queues.QUEUES, "queue")

@@ -1,10 +1,15 @@
 """What bin/landing makes of what was typed, before it asks AWS for anything."""
 
+import json
 import os
+import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from ops.cli import app, hoisted
@@ -94,3 +99,35 @@ def test_wrong_surroundings_are_one_sentence(
     assert run.stdout == ""
     assert told in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
+
+
+def every_command(command: Any, *path: str) -> Iterator[tuple[str, Any]]:
+    """By its name, groups left out."""
+    if not hasattr(command, "commands"):
+        yield " ".join(path), command
+    for name, each in getattr(command, "commands", {}).items():
+        yield from every_command(each, *path, name)
+
+
+COMMANDS = dict(every_command(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_what_a_command_does_and_what_each_option_is(name: str) -> None:
+    unsaid = [each.name for each in COMMANDS[name].params if not each.help]
+
+    assert (COMMANDS[name].help or "").strip()
+    assert unsaid == []
+
+
+def test_no_command_shows_a_traceback(tmp_path: Path) -> None:
+    """A description that is no JSON of ours ends in a sentence, whatever it is that goes wrong with it."""
+    broken = tmp_path / "stack.json"
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        broken.write_text(json.dumps({"awsEndpointUrl": f"http://127.0.0.1:{somebody.getsockname()[1]}"}))
+
+        run = landing("status", "--local", str(broken))
+
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert "A defect of bin/landing: KeyError at target.py:" in run.stderr
