@@ -22,7 +22,7 @@ from tests.runbook import PAGE, commands
 type Json = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
-PARAGRAPH = re.compile(r"^\*\*(`\w+`(?:, `\w+`)*)\*\* (.+?)(?=\n\n|\n?\Z)", re.MULTILINE | re.DOTALL)
+PARAGRAPH = re.compile(r"^\*\*(`\w+`(?:,\s`\w+`)*)\*\*\s(.+?)(?=\n\n|\n?\Z)", re.MULTILINE | re.DOTALL)
 TEMPLATE: Json = yaml_parse((ROOT / "template.yaml").read_text())
 TOOL: Any = typer.main.get_command(app)
 FUNCTIONS = {path.parent.name for path in ROOT.glob("functions/*/app.py")}
