@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from local.aws.deployment import host_architecture, sam_build
 from tests.machines import MACHINES, ROOT, Machine, clone
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
@@ -17,6 +18,12 @@ NEEDS_ITS_LIBRARY = """#!/bin/bash
 [ "${{LD_LIBRARY_PATH-}}" = {library} ] || {{ echo "error while loading shared libraries" >&2; exit 127; }}
 exec -a "$0" {python} "$@"
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    """What a proxy that leads nowhere keeps nobody from: the build of this tree is there already."""
+    sam_build(host_architecture())
 
 
 @pytest.fixture
