@@ -75,12 +75,14 @@ def last_receipts(s3: Any, bucket: str) -> dict[str, datetime]:
 
 
 def was_erased(row: dict[str, Any], receipts: dict[str, datetime]) -> bool:
-    """Whether this life of the connection was erased: one that was posted after its receipt lives again.
+    """Whether this life of the connection was erased: one that was worked on after its receipt lives again.
 
-    Of a row that does not say when it was posted, it is believed.
+    An imported login may have been got long before; but an erasure too works on a row after its receipt. Of a row that
+    does not say when, it is believed.
     """
-    written, received = receipts.get(row["connectionId"]["S"]), _text(row, "receivedAt")
-    lives_again = written is not None and received is not None and datetime.fromisoformat(received) > written
+    written, deleting = receipts.get(row["connectionId"]["S"]), _text(row, "status") == "deleting"
+    worked_on = _text(row, "receivedAt") if deleting else (_text(row, "updatedAt") or _text(row, "receivedAt"))
+    lives_again = written is not None and worked_on is not None and datetime.fromisoformat(worked_on) > written
     return _text(row, "status") == "deleted" or (written is not None and not lives_again)
 
 

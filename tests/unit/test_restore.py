@@ -109,6 +109,22 @@ def test_who_lives_again_after_an_erasure_is_not_counted_as_erased(aws: tuple[An
     assert (fates["restored"], ids(dynamodb)) == (1, {"con_again"})
 
 
+@pytest.mark.parametrize(("status", "is_restored"), [("waiting", True), ("deleting", False)])
+def test_an_old_login_that_was_imported_after_an_erasure_lives_again(
+    aws: tuple[Any, Any], status: str, is_restored: bool
+) -> None:
+    """An erasure works on its row after the receipt too: that is no life."""
+    dynamodb, s3 = aws
+    give_receipt(s3, "con_again")
+    later = (datetime.now(UTC) + timedelta(days=61)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    make_table(dynamodb, SIDE, row("con_again", status) | {"updatedAt": {"S": later}})
+
+    fates = restore.copy_back(dynamodb, s3, TABLE, SIDE, BUCKET, dry_run=False)
+
+    assert fates["restored"] == is_restored
+    assert fates["erased"] == (not is_restored)
+
+
 def test_a_restored_row_goes_on_above_every_key_in_the_bucket(aws: tuple[Any, Any]) -> None:
     dynamodb, s3 = aws
     make_table(dynamodb, SIDE, row("con_lost"))
