@@ -14,16 +14,29 @@ DERIVED = frozenset({"Release"})
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
-class _Parameters(yaml.SafeLoader):
-    """Reads what no function of CloudFormation stands in: all that parameters say of themselves."""
+class _Template(yaml.SafeLoader):
+    """Reads CloudFormation's short functions in their long form."""
 
 
-_Parameters.add_multi_constructor("!", lambda *_: None)
+def _function(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
+    match node:
+        case yaml.ScalarNode():
+            value: Any = loader.construct_scalar(node)
+        case yaml.SequenceNode():
+            value = loader.construct_sequence(node, deep=True)
+        case yaml.MappingNode():
+            value = loader.construct_mapping(node, deep=True)
+        case _:
+            raise NotImplementedError(str(node))
+    return {name if name in {"Ref", "Condition"} else f"Fn::{name}": value}
+
+
+_Template.add_multi_constructor("!", _function)
 
 
 def template_in(path: Path) -> dict[str, Any]:
-    """A SAM template as far as `mistakes` reads it."""
-    found: dict[str, Any] = yaml.load(path.read_text(), _Parameters)  # noqa: S506 - a SafeLoader
+    """A SAM template."""
+    found: dict[str, Any] = yaml.load(path.read_text(), _Template)  # noqa: S506 - a SafeLoader
     return found
 
 
@@ -41,7 +54,41 @@ def mistakes(template: Mapping[str, Any], given: Mapping[str, str]) -> list[str]
         for name, value in given.items()
         if name in known and (why := _wrong(known[name], value)) is not None
     ]
-    return unknown + missing + wrong
+    return unknown + missing + wrong + _broken_rules(template, given)
+
+
+def _broken_rules(template: Mapping[str, Any], given: Mapping[str, str]) -> list[str]:
+    """What the template says of parameters that do not go together."""
+    defaults = {name: each["Default"] for name, each in template["Parameters"].items() if "Default" in each}
+    values = {name: _text(value) for name, value in {**defaults, **given}.items()}
+    return [
+        assertion["AssertDescription"]
+        for rule in template.get("Rules", {}).values()
+        if "RuleCondition" not in rule or holds(rule["RuleCondition"], values)
+        for assertion in rule["Assertions"]
+        if not holds(assertion["Assert"], values)
+    ]
+
+
+def holds(condition: Any, values: Mapping[str, str]) -> bool:
+    """A condition as CloudFormation decides it for these parameters. NotImplementedError for a function not in use."""
+    match condition:
+        case {"Fn::Equals": [one, other]}:
+            return _value(one, values) == _value(other, values)
+        case {"Fn::Not": [inner]}:
+            return not holds(inner, values)
+        case {"Fn::And": list(inner)}:
+            return all(holds(each, values) for each in inner)
+        case {"Fn::Or": list(inner)}:
+            return any(holds(each, values) for each in inner)
+    raise NotImplementedError(str(condition))
+
+
+def _value(value: Any, values: Mapping[str, str]) -> str:
+    match value:
+        case {"Ref": str(name)}:
+            return values.get(name, "")
+    return _text(value)
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:

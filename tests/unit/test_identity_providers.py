@@ -55,7 +55,11 @@ def test_the_claims_are_those_of_the_imitation(name: str) -> None:
 @pytest.mark.parametrize("name", SECTIONS)
 def test_the_template_takes_the_parameters(name: str) -> None:
     parameters, _ = told(name)
-    needed = {"AllowedOrigins": "", "FlinksCustomerId": "43387ca6-0391-4c82-857d-70d95f087ecb"}
+    needed = {
+        "AllowedOrigins": "",
+        "FlinksInstance": "toolbox",
+        "FlinksCustomerId": "43387ca6-0391-4c82-857d-70d95f087ecb",
+    }
 
     assert mistakes(source(), parameters | needed) == []
 

@@ -17,6 +17,7 @@ GOOD = {
     "JwtIssuer": "http://127.0.0.1:1",
     "JwtAudience": "app",
     "AllowedOrigins": "",
+    "FlinksInstance": "toolbox",
     "FlinksCustomerId": "43387ca6-0391-4c82-857d-70d95f087ecb",
     "PollSeconds": "2",
 }

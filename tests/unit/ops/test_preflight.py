@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from ops.preflight import mistakes
+from ops.preflight import mistakes, template_in
 from ops.samconfig import answers, parameters_of, read
 from ops.target import Refused
 
@@ -29,6 +29,28 @@ WRONG = {
     "one bad origin of two": ({"AllowedOrigins": "https://a.example.com,*"}, "AllowedOrigins: must be origins such as"),
     "a customerId that is none": ({"FlinksCustomerId": "me"}, "FlinksCustomerId: must be a GUID."),
 }
+
+TOGETHER = {
+    "a domain without its certificate": ({"DomainName": "a.example.com"}, "Give DomainName and CertificateArn"),
+    "a network without its groups": ({"SubnetIds": "subnet-0a1b2c3d"}, "Give SubnetIds and SecurityGroupIds"),
+    "no Flinks at all": ({"FlinksInstance": ""}, "Give FlinksInstance or FlinksApiUrl."),
+    "prod with the demo bank": (
+        {"Environment": "prod", "FlinksDemo": "true"}
+        | dict.fromkeys(("AlarmTopicArn", "NoticeTopicArn"), "arn:aws:sns:ca-central-1:123456789012:a"),
+        "In prod, FlinksDemo must be false.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "told"), TOGETHER.values(), ids=TOGETHER)
+def test_what_does_not_go_together_is_told_as_the_template_tells_it(given: dict[str, str], told: str) -> None:
+    (mistake,) = mistakes(TEMPLATE, GOOD | given)
+
+    assert mistake.startswith(told)
+
+
+def test_the_template_is_read_as_sam_reads_it() -> None:
+    assert template_in(Path(__file__).parents[3] / "template.yaml")["Rules"] == TEMPLATE["Rules"]
 
 
 def test_good_parameters_have_no_mistakes() -> None:
