@@ -1,5 +1,6 @@
 """What samconfig.toml means for a deployment; refuses what would fail late."""
 
+import difflib
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ def read(path: Path, config: str) -> dict[str, Any]:
     """One configuration with a stack name and a region. Raises Refused."""
     if not path.exists():
         raise Refused(f"There is no {path}.")
-    found: dict[str, Any] = _read_toml(path).get(config, {})
+    whole = _read_toml(path)
+    found: dict[str, Any] = whole.get(config, {})
     told = found.get("global", {}).get("parameters", {})
     if not told.get("stack_name") or not told.get("region"):
-        raise Refused(f"{path} has no configuration {config} with a stack_name and a region.")
+        near = difflib.get_close_matches(config, [name for name in whole if name != config], 1, 0.5)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise Refused(f"{path} has no configuration {config} with a stack_name and a region.{hint}")
     return found
 
 

@@ -117,3 +117,8 @@ def test_a_broken_file_is_one_sentence(samconfig: Path) -> None:
 
     with pytest.raises(Refused, match=r"answers\.toml is no TOML"):
         answers(samconfig, "prod")
+
+
+def test_a_configuration_that_is_misspelt_is_told_which_one_there_is(samconfig: Path) -> None:
+    with pytest.raises(Refused, match=r"no configuration prd .* Did you mean prod\?"):
+        read(samconfig, "prd")
