@@ -211,6 +211,7 @@ def shown(row: Connection | Unreadable) -> dict[str, Any]:
         "connectionId": row.connection_id,
         "status": row.status,
         "reason": row.reason,
+        "cause": row.cause,
         "action": row.action,
         "generation": row.generation,
         "attempt": row.attempt,

@@ -6,7 +6,7 @@ import pytest
 
 from landing.domain.connection import Connection, Status
 from landing.domain.reasons import Reason
-from ops.advice import REASONS, STATES, advice
+from ops.advice import REASONS, STATES, advice, of_cause
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -32,3 +32,17 @@ def test_advice_says_what_it_means_and_what_to_do_and_fills_every_gap(status: St
 
 def test_a_reason_of_another_release_gets_the_advice_of_its_state() -> None:
     assert advice(row(Status.FAILED, Reason("a_word_of_tomorrow"))) == STATES[Status.FAILED]
+
+
+@pytest.mark.parametrize(
+    ("cause", "whose"),
+    [
+        ("kms:Decrypt AccessDeniedException", "AWS"),
+        ("s3:PutObject SlowDown", "AWS"),
+        ("secret_placeholder", "secret"),
+        ("Authorize 401 UNAUTHORIZED", "Flinks"),
+        ("GetAccountsDetail 503", "Flinks"),
+    ],
+)
+def test_a_cause_says_whom_it_is_of(cause: str, whose: str) -> None:
+    assert whose in of_cause(cause)
