@@ -80,10 +80,11 @@ up: $(STACK_ENVIRONMENTS) ## run the local stack until Ctrl-C; writes .local/sta
 	@exec $(VENVS)/stack/bin/python -m local up
 
 .PHONY: lint
-lint: $(VENVS)/test/.installed ## ruff, mypy --strict, and who may import whom
+lint: $(VENVS)/test/.installed ## ruff (bandit's rules among them), mypy --strict, rules of our own, who may import whom
 	$(VENVS)/test/bin/ruff check .
 	$(VENVS)/test/bin/ruff format --check .
 	$(VENVS)/test/bin/mypy
+	$(VENVS)/test/bin/python -m tests.lint_rules
 	PYTHONPATH=layers/landing $(VENVS)/test/bin/lint-imports --no-logo --no-cache
 
 .PHONY: test
@@ -115,8 +116,17 @@ DEPLOYMENT := --config $(call quoted,$(CONFIG)) --file $(call quoted,$(SAMCONFIG
   --sam $(call quoted,$(SAM)) --built $(call quoted,$(BUILT))
 
 .PHONY: build
-build: $(AWS_TOOLS) ## build functions and layer for AWS (ARCHITECTURE=arm64 or x86_64)
+build: $(AWS_TOOLS) sbom ## build functions and layer for AWS (ARCHITECTURE=arm64 or x86_64), and list what is in them
 	@$(OPS) ops.deploy build $(DEPLOYMENT)
+
+SBOM ?= .aws-sam/sbom.cdx.json
+.PHONY: sbom audit
+sbom: $(VENVS)/audit/.installed ## write the packages of the layer as a CycloneDX SBOM (SBOM=file)
+	@mkdir -p $(dir $(SBOM))
+	@$(VENVS)/audit/bin/cyclonedx-py requirements layers/landing/requirements.txt --output-reproducible --spec-version 1.6 --output-file $(SBOM)
+	@echo "SBOM: $(SBOM)"
+audit: $(VENVS)/audit/.installed ## ask what is known against every package we pin (3: not all could be asked about)
+	@$(VENVS)/audit/bin/python -m ops.audit $(VENVS)/audit/bin/pip-audit layers/landing/requirements.txt requirements/*.txt
 
 deploy destroy: export REACHES_AWS := yes
 .PHONY: deploy
@@ -136,6 +146,10 @@ contracts: $(VENVS)/test/.installed ## write docs/contracts/ and docs/frontend/a
 	PYTHONPATH=. $(VENVS)/test/bin/python -m ops.api_page
 	PYTHONPATH=. $(VENVS)/test/bin/python -m ops.models
 
+.PHONY: security
+security: $(VENVS)/test/.installed ## write the tables of docs/security.md from the template
+	@$(VENVS)/test/bin/python -m tests.security_page
+
 .PHONY: states
 states: $(VENVS)/test/.installed ## write docs/states.md from the rules of what may follow what
 	PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m ops.states
@@ -150,7 +164,7 @@ benchmark: $(VENVS)/test/.installed $(VENVS)/lambda/.installed ## compare start,
 
 .PHONY: requirements
 requirements: $(VENVS)/tools/.installed ## compile requirements/*.in to hashed files that name no index
-	@for each in layer=layers/landing/requirements.txt $(foreach e,tools stack lambda sam ops test,$(e)=requirements/$(e).txt); do \
+	@for each in layer=layers/landing/requirements.txt $(foreach e,tools stack lambda sam ops test audit,$(e)=requirements/$(e).txt); do \
 	  $(DOWNLOAD) $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate "requirements/$${each%%=*}.in" -o "$${each#*=}"; done
 
