@@ -145,6 +145,25 @@ def test_a_login_whose_post_was_refused_for_its_token_is_posted_when_the_page_re
     assert [each["loginId"] for each in visitor.posted()] == [login_id, login_id]
 
 
+def test_a_login_of_one_who_asked_too_often_is_told_at_once_and_kept_for_a_retry(meet: Meet) -> None:
+    visitor = meet()
+    _, login_id = visitor.login()
+    too_many = {"type": "urn:flinks-landing:problem:too-many-fetches", "status": 429}
+    answer_posts(visitor, 429, too_many, {"Retry-After": "1800"}, times=1)
+    visitor.runs("")
+    tab = visitor.arrive()
+    tab.evaluate("connect.open()")
+
+    say(iframe_of(tab), redirect(login_id))
+    visitor.waits_to_hear(tab, "connect:error")
+    told = len(visitor.posted())
+    tab.evaluate("connect.resume()")
+    visitor.waits_to_hear(tab, "connection:ready")
+
+    assert told == 1
+    assert [each["loginId"] for each in visitor.posted()] == [login_id, login_id]
+
+
 def test_a_login_that_was_refused_for_good_is_not_posted_again(meet: Meet) -> None:
     visitor = meet()
     answer_posts(visitor, 410, {"type": "urn:flinks-landing:problem:connection-erased", "status": 410}, {})
