@@ -108,6 +108,9 @@ FORBIDDEN: dict[str, tuple[Request, ...]] = {
     "who only shows or imports changes no row": tuple(
         _all((SHOW, SESSION, IMPORT), ["dynamodb:UpdateItem"], ["ConnectionsTable"])
     ),
+    "who fetches reads no row but by claiming it": tuple(
+        _all((FETCH,), ["dynamodb:GetItem", "dynamodb:Query"], ["ConnectionsTable", *INDEXES])
+    ),
     "who opens sessions reads no connection": tuple(
         _all((SESSION,), ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan"], ["ConnectionsTable", *INDEXES])
     ),

@@ -949,7 +949,7 @@ GUARDS = (
     Guard(
         "who names no app user is nobody",
         f"{LAYER}/edge/web.py",
-        "    if not is_owner(sub):\n",
+        "    if not is_owner(named):\n",
         "    if False:\n",
         "tests/unit/test_show_connection.py::test_a_token_without_a_subject_that_can_be_kept_sees_nothing",
     ),
@@ -1123,10 +1123,15 @@ GUARDS = (
         "tests/unit/test_template.py::test_the_table_is_protected_and_can_be_restored",
     ),
     Guard(
-        "the login key lets only who receives seal logins",
+        "the login key lets only who receives or imports seal logins",
         "template.yaml",
-        '              StringEquals: {"kms:EncryptionContext:purpose": login}\n              ArnEquals: {"aws:PrincipalArn": !GetAtt ReceiveLoginRole.Arn}\n',
-        '              StringEquals: {"kms:EncryptionContext:purpose": login}\n',
+        """                  - !GetAtt ReceiveLoginRole.Arn
+                  - !GetAtt ImportLoginsRole.Arn
+          - Sid: OpenLogins""",
+        """                  - !GetAtt ReceiveLoginRole.Arn
+                  - !GetAtt ImportLoginsRole.Arn
+                  - !GetAtt ShowConnectionRole.Arn
+          - Sid: OpenLogins""",
         "tests/unit/test_template.py::test_key_policies_let_nobody_past_the_roles_they_name",
     ),
     Guard(
@@ -1160,7 +1165,7 @@ GUARDS = (
     Guard(
         "every route wants the scope",
         "template.yaml",
-        "            AuthorizationScopes: [connections]\n",
+        "            AuthorizationScopes: [!If [ScopeRequired, !Ref RequiredScope, !Ref AWS::NoValue]]\n",
         "",
         "tests/unit/test_template.py::test_every_route_wants_a_token_with_the_scope",
     ),

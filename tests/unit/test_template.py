@@ -802,7 +802,7 @@ def test_the_table_is_touched_as_the_function_needs(template: Json, folder: str)
     allowed = {
         "receive_login": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"},
         "import_logins": {"dynamodb:GetItem", "dynamodb:PutItem"},
-        "fetch_accounts": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "fetch_accounts": {"dynamodb:UpdateItem"},
         "delete_connection": {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Query"},
         "show_connection": {"dynamodb:GetItem", "dynamodb:Query"},
         "resume_stalled": {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
