@@ -312,10 +312,23 @@ def assert_fate(cell: Cell, service: Service, row: Connection, capsys: pytest.Ca
     fate = cell.fate
     shown = json.loads(service.get(row.connection_id)["body"])
     assert (row.status, shown["reason"], shown["action"]) == (fate.status, fate.reason, fate.action)
-    assert counted(capsys) == {COUNTED[fate.status]: 1} | ({fate.metric: 1} if fate.metric else {})
+    assert counted(capsys) == counts_of(cell)
+    assert (row.cause is None) == goes_as_it_should(cell)
     assert calls(service) == cell.calls_so_far
     assert is_looked_after(row)
     assert bool(service.drops()) == (fate.status is Status.READY)
+
+
+def goes_as_it_should(cell: Cell) -> bool:
+    """Flinks gave the data, or said that it collects them; whatever else it answers is a cause."""
+    return cell.fate in (FATES["ready"], FATES["poll"])
+
+
+def counts_of(cell: Cell) -> dict[str, float]:
+    """What one such answer counts: nothing if it is as it was before."""
+    fate, is_no_news = cell.fate, cell.fate == FATES["poll"] and cell.call == ASYNC
+    counts: dict[str, float] = {} if is_no_news else {COUNTED[fate.status]: 1}
+    return counts | ({fate.metric: 1} if fate.metric else {}) | ({} if goes_as_it_should(cell) else {"EndedByCause": 1})
 
 
 def assert_end(cell: Cell, service: Service, connection_id: str) -> None:

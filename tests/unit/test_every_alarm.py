@@ -384,6 +384,10 @@ SCENARIOS |= {
     "FlinksIsUnavailable": Scenario(
         flinks_answers(fault="html", status=503), flinks_is_well, off_within=timedelta(hours=30)
     ),
+    "FlinksThrottlesUs": Scenario(
+        flinks_answers(code="TOO_MANY_REQUESTS"), flinks_is_well, off_within=timedelta(hours=30)
+    ),
+    "BanksAreUnavailable": Scenario(flinks_answers(code="RETRY_LATER"), flinks_is_well, off_within=timedelta(hours=30)),
     "FlinksIsNotUnderstood": Scenario(flinks_answers(fault="nan"), flinks_is_well, off_within=timedelta(hours=30)),
 }
 

@@ -190,7 +190,7 @@ class Fetcher:
             drop = self.drops.put_once(claim.connection_id, claim.generation, packed, origin)
         except DropNotPut as failure:
             step.sent.put = _PUT[failure.failure]
-            return self._wait(step, Reason.DROP_NOT_STORED, failure.cause)
+            return self._wait(step.noting(Metric.FETCH_ERROR), Reason.DROP_NOT_STORED, failure.cause)
         except AnotherOrigin:
             step.sent.put = Put.LANDED
             return self._hand_over(step)
