@@ -326,7 +326,7 @@ def test_a_worker_that_outlives_its_lease_loses_to_the_one_who_claimed_after_it(
     posted = len(service.world.calls)
 
     def another_claims_when_the_lease_is_over() -> None:
-        service.world.clock.advance(181)
+        service.world.clock.advance(301)  # the lease, and until nothing of it can land
         wiring.fetcher().fetch(service.row(connection_id).hint)
 
     put = posted + 8  # claim, open, two secrets, token, Authorize, data, PUT
@@ -365,7 +365,7 @@ def test_a_worker_that_comes_back_after_its_lease_writes_nothing_over_what_anoth
     posted = len(service.world.calls)
 
     def another_claims_when_the_lease_is_over() -> None:
-        service.world.clock.advance(181)
+        service.world.clock.advance(301)  # the lease, and until nothing of it can land
         wiring.fetcher().fetch(service.row(connection_id).hint)
 
     seal = posted + 8  # claim, open, a secret, token, Authorize, a secret, data, seal
@@ -424,7 +424,7 @@ def test_a_claim_after_a_dead_one_asks_for_the_other_accounts_alone(service: Ser
         service.post(login_id, accountIds=[account])
 
     service.world.interrupt(posted + 1, "after_effect", choose_another)
-    service.world.crash_at(posted + 6, "before")
+    service.world.crash_at(posted + 8, "before")  # a POST that has it fetched anew is counted twice
     service.settle()
 
     row = service.row(connection_id)

@@ -66,7 +66,7 @@ def test_a_first_post_that_comes_second_overwrites_nothing(service: Service) -> 
         connection_id = posted(service, login_id)
         wiring.fetcher().fetch(service.row(connection_id).hint)
 
-    put = 4  # GenerateMac, GetItem, Encrypt, PutItem
+    put = 5  # GenerateMac, GetItem, Encrypt, the counter of the hour, PutItem
     service.world.interrupt(put, "before", another_post_that_is_fetched_at_once)
 
     answer = service.post(login_id)
