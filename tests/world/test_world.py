@@ -73,6 +73,25 @@ def test_a_lost_answer_is_a_timeout_after_the_effect(world: World) -> None:
     assert world.buckets["drops"].current("k")
 
 
+def test_one_call_by_its_number_is_carried_out_and_never_answered(world: World) -> None:
+    world.leave_unanswered(2)
+
+    put(world, "red")
+    with pytest.raises(ReadTimeoutError):
+        put(world, "blue")
+    put(world, "green")
+
+    assert len(world.tables["houses"].items) == 3
+
+
+def test_what_is_due_again_and_again_at_one_moment_is_noticed(world: World) -> None:
+    world.on_queue("work", lambda _: send(world), recursive_loop="Allow")
+    send(world)
+
+    with pytest.raises(AssertionError, match="it spins"):
+        world.run(timedelta(seconds=1))
+
+
 def test_an_entry_of_a_batch_can_fail_alone(world: World) -> None:
     entries: Any = [{"Source": "s", "DetailType": "d", "Detail": "{}"}] * 2
     world.fail_entries("events", "put_events", "InternalFailure")
