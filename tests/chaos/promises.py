@@ -10,7 +10,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from landing.domain.connection import ERASED, AtFlinks, Connection, Status, instant, timestamp
+from landing.domain.connection import ERASED, TERMINAL, AtFlinks, Connection, Status, instant, timestamp
 from landing.domain.reasons import Reason
 from landing.metrics import Metric
 from landing.stores.connection_row import from_item
@@ -222,7 +222,8 @@ class Heard:
             return
         now = self._service.world.clock.now()
         for row in self._promises.rows():
-            if row.due_at is None or row.due_at > now - OVERDUE_AFTER - self._disagree:
+            is_over = row.status in TERMINAL and row.announce_by is not None  # it is announced, not waited for
+            if row.due_at is None or row.due_at > now - OVERDUE_AFTER - self._disagree or is_over:
                 continue
             hint = (row.connection_id, str(row.generation), str(row.attempt), row.status.value)
             since = row.erasure.requested_at if row.erasure else instant(self._first_due[hint])
