@@ -78,6 +78,10 @@ class Promises:
             if row.public_status in ("failed", "action_required") and self._timely:
                 self._only_committed(row, below[row.connection_id], "it is said that nothing was kept")
 
+    def is_committed(self, key: str, version_id: str) -> bool:
+        """Whether some row was once ready with this version."""
+        return (key, version_id) in self._committed.values()
+
     def check_at_rest(self) -> None:
         """What holds once nothing is due any more."""
         self.check()

@@ -104,6 +104,8 @@ class Walk:
         self.service.world.tables[TABLE].lag = self.random.choice([0, 0, 0, 5])
         self.login_id = service.connect_bank(pending={"polls": self.random.randint(0, 2)})
         self.accounts = service.accounts_of(self.login_id)
+        self.heard_of: list[str] = []
+        self.meanings: dict[str, tuple[str, str]] = {}
         self.reference = Reference(self.world.clock.now, timedelta(seconds=STILL_LANDS))
         self.owners: dict[str, str] = {}
         self.world.tables[TABLE].watchers.append(self._written)
@@ -142,6 +144,7 @@ class Walk:
 
     def check(self) -> None:
         self.promises.check()
+        self._listen()
         if self.timely:
             self.heard.check()
         self.reference.check(self._rows())
@@ -173,6 +176,23 @@ class Walk:
     def _nothing_is_due(self) -> bool:
         self.check()
         return all(row.due_at is None for row in self.promises.rows())
+
+    def _listen(self) -> None:
+        """An event id has one meaning, and what is announced as ready was committed."""
+        for entry in self.audience.entries[len(self.heard_of) :]:
+            told = json.loads(entry["Detail"])
+            drop = told.get("drop") or {"key": "", "versionId": ""}
+            where = drop["key"], drop["versionId"]
+            self.heard_of.append(told["id"])
+            if self.meanings.setdefault(told["id"], where) != where:
+                raise Broken(f"an event id has two meanings: {told['status']} of generation {told['generation']}")
+            if told["status"] == "ready" and not self.promises.is_committed(*where):
+                raise Broken(f"what nobody committed was announced: generation {told['generation']}")
+
+    def _begins_anew(self, connection_id: str) -> None:
+        """A life is over that nobody can know of any more: the next one gives the same ids again."""
+        for id_ in [each for each in self.meanings if each.startswith(f"{connection_id}/")]:
+            del self.meanings[id_]
 
     def _announced(self) -> None:
         """Whoever listens has heard how each connection ended."""
@@ -240,6 +260,8 @@ class Walk:
         items = [restore.above_what_was_given(row, key) for row, key in zip(back, highest, strict=True)]
         self.world.calm()
         self.world.tables[TABLE].items.clear()
+        for connection_id in self.owners.keys() - {item["connectionId"]["S"] for item in items}:
+            self._begins_anew(connection_id)
         self.reference.lost({self.owners[item["connectionId"]["S"]]: from_item(item) for item in items})
         for item in items:
             self.world.dynamodb.put_item(TableName=TABLE, Item=item)
@@ -430,6 +452,7 @@ class Walk:
             if row.status is Status.DELETED:
                 del self.world.tables[TABLE].items[row.connection_id,]
                 self.reference.tombstone_ended(self.owners[row.connection_id])
+                self._begins_anew(row.connection_id)
                 self.world.clock.advance(1)
 
     # --- Flinks
