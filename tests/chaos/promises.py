@@ -211,30 +211,32 @@ class Heard:
         self._service = service
         self._promises = promises
         self._disagree = disagree
-        self._first_due: dict[tuple[str, str, str, str], str] = {}
+        self._due_since: dict[tuple[str, str, str, str], datetime] = {}
         self._broken: list[Broken] = []
         service.world.tables[TABLE].watchers.append(self._written)
 
     def _written(self, item: Any) -> None:
         if "dueAt" in item:
             hint = (item["connectionId"]["S"], item["generation"]["N"], item["attempt"]["N"], item["status"]["S"])
-            self._first_due.setdefault(hint, item["dueAt"]["S"])
+            due_at = max(instant(item["dueAt"]["S"]), self._service.world.clock.now())  # a slow worker's write is late
+            self._due_since.setdefault(hint, due_at)
 
     def measured(self, name: Metric, seconds: float) -> None:
         """In place of `metrics.measure`."""
         if name is not Metric.OLDEST_OVERDUE:
             return
         now = self._service.world.clock.now()
+        overdue_before = now - OVERDUE_AFTER - self._disagree - _INDEX_TRAILS
         for row in self._promises.rows():
-            is_over = row.status in TERMINAL and row.announce_by is not None  # it is announced, not waited for
-            if row.due_at is None or row.due_at > now - OVERDUE_AFTER - self._disagree or is_over:
-                continue
             hint = (row.connection_id, str(row.generation), str(row.attempt), row.status.value)
-            since = row.erasure.requested_at if row.erasure else instant(self._first_due[hint])
+            since = self._due_since.get(hint, now)
+            is_over = row.status in TERMINAL and row.announce_by is not None  # it is announced, not waited for
+            if row.due_at is None or max(row.due_at, since) > overdue_before or is_over:
+                continue
+            since = row.erasure.requested_at if row.erasure else since
             if seconds + 1 < (now - since - self._disagree).total_seconds():
-                self._broken.append(
-                    Broken(f"it has been due since {since}, and ops hear of {seconds:.0f} s: {row.status}")
-                )
+                told = f"it has been due since {since}, and ops hear of {seconds:.0f} s"
+                self._broken.append(Broken(f"{told}: {row.status}"))
 
     def check(self) -> None:
         for broken in self._broken:
