@@ -64,7 +64,7 @@ class Reference:
         try:
             yield posting
         finally:
-            self._posting.remove(crossed)
+            self._posting = [other for other in self._posting if other is not crossed]
         if posting.status != 202 and not isinstance(chosen, str):
             expected.unanswered.append((chosen, self._now() + self._still_lands))
         _hold(posting.status != 500, f"{owner}'s POST crashed")

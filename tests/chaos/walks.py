@@ -7,6 +7,7 @@ are left out before it. `schedules` makes walks, runs them, replays them and mak
 import json
 import random
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ ENDS_WITHIN = timedelta(hours=3)
 """Once nothing fails any more: sessions are polled for half an hour, and a pause lasts a quarter of one at the most."""
 BEYOND = timedelta(minutes=10)
 """In some walks clocks lie as far apart, and a frozen worker outlives its function and its lease."""
+PUT = "s3 put_object"
+TO_BE_FETCHED = frozenset({Status.RECEIVED, Status.WAITING, Status.PENDING})
 OWNERS = ("alice", "bob")
 
 WAYS = {  # how often each is taken, beside the others
@@ -51,6 +54,8 @@ WAYS = {  # how often each is taken, beside the others
     "interleaving": 4,
     "freeze": 3,
     "thaw": 3,
+    "slow_put": 1,
+    "overtaken": 1,
     "delivered_again": 2,
     "message_twice": 1,
     "message_late": 1,
@@ -236,10 +241,13 @@ class Walk:
 
     def erase(self) -> None:
         if row := self._any(set(Status)):
-            owner = self.owners[row.connection_id]
-            self.reference.erasing(owner)
-            wiring.eraser().erase(row.connection_id, f"T-{len(self.log)}", lambda: timedelta(seconds=ERASER_SECONDS))
-            self.reference.erased(owner)
+            self._erase(row)
+
+    def _erase(self, row: Connection) -> None:
+        owner = self.owners[row.connection_id]
+        self.reference.erasing(owner)
+        wiring.eraser().erase(row.connection_id, f"T-{len(self.log)}", lambda: timedelta(seconds=ERASER_SECONDS))
+        self.reference.erased(owner)
 
     def refetch(self) -> None:
         if row := self._any(set(Status)):
@@ -330,12 +338,49 @@ class Walk:
 
     def freeze(self) -> None:
         """A worker begins, and stops between two of its calls: often just before its drop."""
-        row, now = self._any(set(Status) - {Status.DELETED}), self.world.clock.now()
-        if row is None:
+        if row := self._any(set(Status) - {Status.DELETED}):
+            frozen = self._begun(row)
+            if self.random.random() < 0.5:
+                frozen.worker.advance_to(PUT)
+            else:
+                frozen.worker.advance(self.random.randint(0, 12))
+            self.frozen.append(frozen)
+
+    def slow_put(self) -> None:
+        """A worker stands before its drop while another host erases, and sends it when its time is nearly over."""
+        if row := self._any(TO_BE_FETCHED):
+            frozen = self._begun(row)
+            frozen.worker.advance_to(PUT)
+            self.frozen.append(frozen)
+            with self._host():
+                self._erase(row)
+            left = frozen.ends - self.world.clock.now()
+            self.world.run(min(left, timedelta(seconds=LAMBDA_SECONDS)) * 0.99)
+            frozen.worker.advance()
+
+    def overtaken(self) -> None:
+        """A worker stands before its last write until others have taken over and begun anew: beyond its lease."""
+        row = self._any(TO_BE_FETCHED)
+        if row is None or self.timely:
             return
+        slow = self._begun(row)
+        slow.worker.advance_to(PUT)
+        slow.worker.advance(1)
+        self.frozen.append(slow)
+        self.post()
+        self.world.clock.advance(BEYOND * 2)
+        self.another_worker()
+        if row := self._any(TO_BE_FETCHED):
+            other = self._begun(row)
+            other.worker.advance_to(PUT)
+            self.frozen.append(other)
+        slow.worker.advance()
+
+    def _begun(self, row: Connection) -> Frozen:
+        """A worker of its own host, before its first call."""
         self.world.calm()
         wiring.reset()
-        hint, skew = row.hint, self.skew
+        hint, skew, now = row.hint, self.skew, self.world.clock.now()
         clock = lambda: whole_milliseconds(self.world.clock.now() + skew)  # noqa: E731 - of its own host
         if row.status is Status.DELETING:
             eraser = replace(wiring.eraser(), clock=clock)
@@ -345,11 +390,7 @@ class Walk:
             fetcher, ends = replace(wiring.fetcher(), clock=clock), now + timedelta(seconds=LAMBDA_SECONDS)
             worker = Worker(self.workers, lambda: fetcher.fetch(hint))
         wiring.reset()
-        if self.random.random() < 0.5:
-            worker.advance_to("s3 put_object")
-        else:
-            worker.advance(self.random.randint(0, 12))
-        self.frozen.append(Frozen(worker, ends if self.timely else ends + timedelta(hours=1)))
+        return Frozen(worker, ends if self.timely else ends + timedelta(hours=1))
 
     def thaw(self) -> None:
         """One that stood still goes on, as late as its function lets it; or dies with its next call, which may land."""
@@ -471,7 +512,7 @@ class Walk:
 
     # ---
 
-    def _any(self, statuses: set[Status]) -> Connection | None:
+    def _any(self, statuses: AbstractSet[Status]) -> Connection | None:
         rows = [row for row in self.promises.rows() if row.status in statuses]
         return self.random.choice(rows) if rows else None
 
