@@ -259,7 +259,8 @@ class Walk:
             self.backup = dict(self.world.tables[TABLE].items)
 
     def restored(self) -> None:
-        """Every row is lost, and brought back from the backup as far as it goes."""
+        """Every row is lost, and, long after anything could land, brought back from the backup as far as it goes."""
+        self.world.run(timedelta(seconds=STILL_LANDS + 1))
         if not self.backup or not self._all_at_rest():
             return
         receipts = restore.last_receipts(self.world.s3, BUCKET)
@@ -489,6 +490,8 @@ class Walk:
             self.world.fail(service, operation, code, effect=self.random.random() < 0.3)
 
     def tombstone_ends(self) -> None:
+        """Sixty days later; nothing that was sent before can land then."""
+        self.world.run(timedelta(seconds=STILL_LANDS + 1))
         for row in self.promises.rows():
             if row.status is Status.DELETED:
                 del self.world.tables[TABLE].items[row.connection_id,]
