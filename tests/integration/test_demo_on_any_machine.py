@@ -38,12 +38,12 @@ def tree(machine: Machine, tmp_path: Path) -> Path:
     return tree
 
 
-def python_for(machine: Machine, folder: Path) -> str:
-    """An interpreter that who calls make can reach."""
+def python_for(machine: Machine, folder: Path) -> tuple[str, dict[str, str]]:
+    """An interpreter that who calls make can reach, and what it needs: a copy may not find its library by itself."""
     if not machine.user:
-        return sys.executable
-    shutil.copytree(sys.base_prefix, folder / "python", symlinks=True)
-    return str(folder / "python/bin/python3.13")
+        return sys.executable, {}
+    copied = Path(shutil.copytree(sys.base_prefix, folder / "python", symlinks=True))
+    return str(copied / "bin/python3.13"), {"LD_LIBRARY_PATH": str(copied / "lib")}
 
 
 def let_pythons_need_their_library(tree: Path, library: Path) -> None:
@@ -61,7 +61,8 @@ def test_make_demo_shows_a_connection(machine: Machine, tree: Path, tmp_path: Pa
     tmp_path.chmod(0o755)
     for outer in list(tmp_path.parents)[:2] if machine.user else []:
         outer.chmod(0o755)
-    arguments = [f"PYTHON={python_for(machine, tmp_path)}"] if machine.fresh else []
+    python, needed = python_for(machine, tmp_path)
+    arguments = [f"PYTHON={python}"] if machine.fresh else []
 
     def make(target: str) -> "subprocess.CompletedProcess[str]":
         command = shlex.join(["make", "--no-print-directory", target, *arguments])
@@ -71,7 +72,7 @@ def test_make_demo_shows_a_connection(machine: Machine, tree: Path, tmp_path: Pa
             return subprocess.run(
                 ["/bin/sh", "-c", command],
                 cwd=tree,
-                env=machine.environment(tmp_path),
+                env=machine.environment(tmp_path) | needed,
                 user=machine.user or None,
                 umask=machine.umask,
                 stdin=subprocess.DEVNULL,
