@@ -81,7 +81,7 @@ class Wanted:
         )
 
 
-WHERE = re.compile(r"[A-Za-z_]+(=[A-Za-z0-9 _.:/*-]+|>[0-9]+)")
+WHERE = re.compile(r"[A-Za-z_]+(=[A-Za-z0-9 _.:/*+=-]+|>[0-9]+)")
 """What a condition looks like."""
 
 

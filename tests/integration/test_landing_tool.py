@@ -446,7 +446,8 @@ def test_logins_from_elsewhere_are_each_brought_once_though_the_first_run_died(
     connection_id = json.loads(report.read_text().splitlines()[0])["connectionId"]
     landing("retry", connection_id, "--yes")
 
-    owner = next(each["owner"] for each in map(json.loads, exported.open()) if each["connectionId"] == connection_id)
+    lines = [json.loads(line) for line in exported.read_text().splitlines()]
+    (owner,) = [each["owner"] for each in lines if each["connectionId"] == connection_id]
     live.until(connection_id, "ready", owner)
     nothing_says(login_ids, stack, report, exported)
 

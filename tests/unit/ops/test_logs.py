@@ -64,3 +64,8 @@ def test_a_line_of_the_gateway_is_read_too() -> None:
 @pytest.mark.parametrize("condition", ["reason", "=x", "a b=c", 'reason="x" || true', "reason>soon"])
 def test_a_condition_that_is_none_is_refused(condition: str) -> None:
     assert not WHERE.fullmatch(condition)
+
+
+@pytest.mark.parametrize("condition", ["reason=timed_out", "status=5*", "correlationId=KZ3d1iwD4osEJ0g=", "attempt>2"])
+def test_what_the_runbook_asks_for_is_a_condition(condition: str) -> None:
+    assert WHERE.fullmatch(condition)
