@@ -67,9 +67,9 @@ def import_(
 def export(
     file: Annotated[Path | None, typer.Argument(help="Where to write it; else stdout.")] = None,
 ) -> None:
-    """What is there, as JSON lines: every connection without its secrets.
+    """Every connection, without its secrets.
 
-    One line each: ids, owner, state, times, and where its drop lies.
+    A line of JSON each: ids, owner, state, times, and where its drop lies.
     """
     at, tell = asked.target, asked.telling
     count = 0
