@@ -116,15 +116,18 @@ DEPLOYMENT := --config $(call quoted,$(CONFIG)) --file $(call quoted,$(SAMCONFIG
   --sam $(call quoted,$(SAM)) --built $(call quoted,$(BUILT))
 
 .PHONY: build
-build: $(AWS_TOOLS) sbom ## build functions and layer for AWS (ARCHITECTURE=arm64 or x86_64), and list what is in them
+build: $(AWS_TOOLS) ## build functions and layer for AWS (ARCHITECTURE=arm64 or x86_64), and list what is in them
 	@$(OPS) ops.deploy build $(DEPLOYMENT)
+	@$(MAKE) --no-print-directory sbom
 
 SBOM ?= .aws-sam/sbom.cdx.json
 .PHONY: sbom audit
-sbom: $(VENVS)/audit/.installed ## write the packages of the layer as a CycloneDX SBOM (SBOM=file)
-	@mkdir -p $(dir $(SBOM))
-	@$(VENVS)/audit/bin/cyclonedx-py requirements layers/landing/requirements.txt --output-reproducible --spec-version 1.6 --output-file $(SBOM)
-	@echo "SBOM: $(SBOM)"
+sbom: $(SBOM) ## write the packages of the layer as a CycloneDX SBOM (SBOM=file)
+$(SBOM): layers/landing/requirements.txt
+	@$(MAKE) --no-print-directory $(VENVS)/audit/.installed
+	@mkdir -p $(@D)
+	@$(VENVS)/audit/bin/cyclonedx-py requirements $< --output-reproducible --spec-version 1.6 --output-file $@
+	@echo "SBOM: $@"
 audit: $(VENVS)/audit/.installed ## ask what is known against every package we pin (3: not all could be asked about)
 	@$(VENVS)/audit/bin/python -m ops.audit $(VENVS)/audit/bin/pip-audit layers/landing/requirements.txt requirements/*.txt
 

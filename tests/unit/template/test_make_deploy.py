@@ -48,6 +48,8 @@ def make(tmp_path: Path, sam: Path) -> Make:
             f'[default.global.parameters]\nstack_name = "{stack}"\nregion = "ca-central-1"\n'
             f"[default.deploy.parameters]\nparameter_overrides = {json.dumps(overrides)}\n"
         )
+        listed = tmp_path / "sbom.json"
+        listed.touch()  # newer than what it lists: nothing is to be made
         command = [
             "make",
             "--no-print-directory",
@@ -55,6 +57,7 @@ def make(tmp_path: Path, sam: Path) -> Make:
             f"SAM={sam}",
             f"SAMCONFIG={config}",
             f"BUILT={tmp_path / 'built'}",
+            f"SBOM={listed}",
             f"PYTHON={sys.executable}",
         ]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
