@@ -361,20 +361,22 @@ class Walk:
 
     def overtaken(self) -> None:
         """A worker stands before its last write until others have taken over and begun anew: beyond its lease."""
+        if self.timely:
+            return
+        self.post()
         row = self._any(TO_BE_FETCHED)
-        if row is None or self.timely:
+        if row is None:
             return
         slow = self._begun(row)
         slow.worker.advance_to(PUT)
         slow.worker.advance(1)
         self.frozen.append(slow)
-        self.post()
+        self.post(self.owners[row.connection_id])
         self.world.clock.advance(BEYOND * 2)
-        self.another_worker()
-        if row := self._any(TO_BE_FETCHED):
-            other = self._begun(row)
-            other.worker.advance_to(PUT)
-            self.frozen.append(other)
+        wiring.fetcher().fetch(self.service.row(row.connection_id).hint)
+        other = self._begun(self.service.row(row.connection_id))
+        other.worker.advance_to(PUT)
+        self.frozen.append(other)
         slow.worker.advance()
 
     def _begun(self, row: Connection) -> Frozen:
