@@ -102,7 +102,7 @@ def shrunk(seed: int) -> tuple[list[Step], str]:
         while at < len(steps):
             fewer = steps[:at] + steps[at + size :]
             again = _breaks(seed, fewer)
-            if again is not None and _kind(again) == _kind(broken):
+            if again is not None and kind(again) == kind(broken):
                 steps, broken = fewer, again
             else:
                 at += size
@@ -118,7 +118,8 @@ def _breaks(seed: int, steps: list[Step]) -> str | None:
     return None
 
 
-def _kind(broken: str) -> str:
+def kind(broken: str) -> str:
+    """What broke, without where."""
     return broken.split("\n", maxsplit=1)[0].split(":", maxsplit=1)[0]
 
 
