@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from landing import wiring
-from landing.domain.connection import Status
+from landing.domain.announcements import announcement_of
+from landing.domain.connection import Connection, Status
 from tests.world.erasing import Erasing, with_erasing
 from tests.world.service import BUCKET, Service
 
@@ -29,14 +30,28 @@ def test_of_an_attempt_that_is_over_no_second_chain_of_polls_begins(service: Ser
     assert len(service.world.queues["fetch"].messages) == waiting
 
 
-def test_what_may_yet_land_is_not_swept_before_it_must_have_landed(service: Service, erasing: Erasing) -> None:
-    """S3 left the PUT unanswered, and then the session turned out to be another owner's."""
+def put_unheard_and_failed(service: Service) -> Connection:
+    """S3 left the PUT unanswered, and then the data turned out to be another login's."""
     connection_id = service.connect_and_post()
     service.world.fail("s3", "put_object", "InternalError")
     service.until(connection_id, Status.WAITING)
     service.script(endpoint="GetAccountsDetail", steps=[{"fault": "other_login"}])
-    service.until(connection_id, Status.FAILED)
-    row = service.row(connection_id)
+    return service.until(connection_id, Status.FAILED)
+
+
+def test_of_what_may_yet_be_swept_nobody_is_told_how_it_ended(service: Service, erasing: Erasing) -> None:
+    row = put_unheard_and_failed(service)
+
+    before = announcement_of(row, BUCKET)
+    erasing.settle()
+
+    assert before is None
+    assert announcement_of(service.row(row.connection_id), BUCKET) is not None
+
+
+def test_what_may_yet_land_is_not_swept_before_it_must_have_landed(service: Service, erasing: Erasing) -> None:
+    row = put_unheard_and_failed(service)
+    connection_id = row.connection_id
     assert row.sweepable_at is not None
     early = row.sweepable_at - service.world.clock.now()
     deleted = [call for call in service.world.calls if call.operation == "delete_objects"]
