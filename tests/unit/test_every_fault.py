@@ -393,7 +393,7 @@ def ear(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Ear:
 
     def listen(group: str, line: str) -> None:
         if line.startswith("{"):
-            ear.lines.append({"service": group} | json.loads(line))
+            ear.lines.append(json.loads(line) | {"service": group})
         heard(group, line)
 
     def runtime(function: str, *arguments: Any, **more: Any) -> Any:

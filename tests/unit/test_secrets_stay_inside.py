@@ -24,14 +24,14 @@ def written() -> Iterator[io.StringIO]:
     root, libraries = logging.getLogger(), logging.StreamHandler(buffer)
     level = root.level
     for handler, _ in streams:
-        handler.setStream(buffer)
+        handler.stream = buffer  # `setStream` would flush the one before: perhaps a capture that ended with its test
     root.addHandler(libraries)
     root.setLevel(logging.DEBUG)
     yield buffer
     root.setLevel(level)
     root.removeHandler(libraries)
     for handler, stream in streams:
-        handler.setStream(stream)
+        handler.stream = stream
 
 
 def spellings(secret: str) -> list[str]:

@@ -93,7 +93,8 @@ class Watch:
         ours._metrics.cache_clear()  # noqa: SLF001 - as another function's process has its own
         printed = io.StringIO()
         log = handler_module(function).logger.registered_handler
-        stdout = log.setStream(printed)
+        # `setStream` would flush the one before, which may be a capture that ended with another test.
+        stdout, log.stream = log.stream, printed
         try:
             with redirect_stdout(printed):
                 answer = self._call(function, event, seconds_left)
@@ -103,7 +104,7 @@ class Watch:
                 self._of_api(500, began)
             raise
         finally:
-            log.setStream(stdout)
+            log.stream = stdout
             for line in printed.getvalue().splitlines():
                 self.heard(function, line)
         if function in API_FUNCTIONS:
