@@ -71,7 +71,7 @@ class Life:
         return str(json.loads(answer["body"])["connectionId"])
 
     def order(self) -> dict[str, Any]:
-        return {"refetch": {"ids": [self.connection_id]}, "dryRun": False}
+        return {"refetch": {"ids": [self.connection_id]}, "ticket": "T-1", "dryRun": False}
 
     def restore(self) -> None:
         """The table is lost; what it held when its only connection still lived is brought back, as ops would."""

@@ -251,7 +251,9 @@ class Walk:
 
     def refetch(self) -> None:
         if row := self._any(set(Status)):
-            self.service.call("refetch_connections", {"refetch": {"ids": [row.connection_id]}, "dryRun": False})
+            order = {"refetch": {"ids": [row.connection_id]}, "ticket": f"T-{len(self.log)}", "dryRun": False}
+            answer = self.service.call("refetch_connections", order)
+            assert answer.get("outcome") != "refused", answer
 
     def save(self) -> None:
         """A backup, while nothing is under way: what is lost later must not be what nobody could know."""
