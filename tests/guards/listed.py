@@ -689,7 +689,7 @@ GUARDS = (
         f"{LAYER}/verbs/refetch_connections.py",
         "        if row.status in ERASED:\n            return RefetchEnding.ERASED\n        if row.status not in REPEATABLE:",
         "        if row.status not in REPEATABLE | ERASED:",
-        "tests/unit/test_refetch_connections.py::test_a_run_only_counts_unless_the_order_says_dry_run_false",
+        "tests/unit/test_refetch_connections.py::test_what_was_erased_stays_erased",
     ),
     Guard(
         "an announcement is of what is so now",
@@ -753,7 +753,7 @@ GUARDS = (
         f"{LAYER}/flinks/client.py",
         "if seconds <= 0:",
         "if False:",
-        "tests/unit/test_deadlines.py::test_with_too_little_time_left_nothing_is_begun",
+        "tests/unit/test_flinks_keys.py::test_with_no_time_left_flinks_is_not_asked",
     ),
     Guard(
         "an answer that would take too much memory is not read",

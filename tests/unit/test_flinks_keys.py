@@ -3,7 +3,11 @@
 import json
 from typing import Any
 
+from landing.flinks.client import TokenMint
+from landing.flinks.wire import Fault
 from landing.stores.flinks_keys import SessionKey
+
+CUSTOMER = "43387ca6-0391-4c82-857d-70d95f087ecb"
 
 
 class Secrets:
@@ -30,3 +34,12 @@ def test_what_was_read_before_it_was_to_be_forgotten_is_not_kept() -> None:
 
     assert read == ["old", "new", "new"]
     assert secrets.reads == 2
+
+
+def test_with_no_time_left_flinks_is_not_asked() -> None:
+    secrets: Any = Secrets()
+    mint = TokenMint("http://127.0.0.1:9", CUSTOMER, SessionKey(secrets, "arn"), seconds=lambda _: 0.0)
+
+    answer = mint.generate_authorize_token()
+
+    assert (answer.fault, answer.token) == (Fault.UNREACHABLE, None)
