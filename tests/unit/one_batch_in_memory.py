@@ -6,7 +6,6 @@ Prints JSON: the peak of its resident memory in bytes, and how many answers were
 """
 
 import json
-import resource
 import sys
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ import boto3
 
 from landing.flinks import account_data
 from landing.flinks.client import FlinksClient
+from tests.peak import peak
 
 LOGIN_ID = "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"
 ABOUT = account_data.About("con_aaaaaaaaaaaaaaaaaaaaaaaaaa", 1, "she", None, datetime(2026, 3, 2, tzinfo=UTC))
@@ -48,7 +48,7 @@ def main() -> None:
     with ThreadPoolExecutor(threads) as pool:
         endings = Counter(pool.map(fetch, range(answers)))
     assert len(clients) == 4
-    print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "endings": endings}))
+    print(json.dumps({"peak": peak(), "endings": endings}))
 
 
 if __name__ == "__main__":

@@ -40,14 +40,21 @@ def mirror() -> Iterator[str]:
     """A registry on loopback that has one package."""
 
     class Registry(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self._answer(is_read=False)
+
         def do_GET(self) -> None:
+            self._answer(is_read=True)
+
+        def _answer(self, *, is_read: bool) -> None:
             page = f'<a href="/{WHEEL}#sha256={DIGEST}">{WHEEL}</a>'.encode()
             body = CONTENT if self.path.endswith(".whl") else page
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            if is_read:
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None: ...
 
