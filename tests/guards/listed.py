@@ -1252,7 +1252,7 @@ GUARDS = (
         "ops/restore.py",
         ', ConditionExpression="attribute_not_exists(connectionId)")',
         ")",
-        "tests/unit/test_restore.py::test_lost_rows_come_back_and_erased_ones_do_not",
+        "tests/unit/test_restore.py::test_a_row_that_its_owner_brought_back_meanwhile_stays_as_it_is",
     ),
     Guard(
         "a dry run restores nothing",

@@ -78,6 +78,24 @@ def test_lost_rows_come_back_and_erased_ones_do_not(aws: tuple[Any, Any]) -> Non
     assert there["status"] == {"S": "deleting"}
 
 
+def test_a_row_that_its_owner_brought_back_meanwhile_stays_as_it_is(
+    aws: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dynamodb, s3 = aws
+    make_table(dynamodb, SIDE, row("con_lost"))
+
+    def posted_just_after_the_look(*_: Any) -> bool:
+        dynamodb.put_item(TableName=TABLE, Item=row("con_lost", "received"))
+        return False
+
+    monkeypatch.setattr(restore, "is_there", posted_just_after_the_look)
+
+    fates = restore.copy_back(dynamodb, s3, TABLE, SIDE, BUCKET, dry_run=False)
+
+    assert fates == {"restored": 0, "alreadyThere": 1, "erased": 0}
+    assert item(dynamodb, "con_lost") == row("con_lost", "received")
+
+
 def test_a_dry_run_copies_nothing(aws: tuple[Any, Any]) -> None:
     dynamodb, s3 = aws
     make_table(dynamodb, SIDE, row("con_lost"), row("con_there"))

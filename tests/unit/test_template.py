@@ -472,13 +472,17 @@ def test_the_bucket_is_private_versioned_and_announces_its_objects(template: Jso
 
 def test_the_bucket_refuses_plain_http_and_foreign_encryption(template: Json) -> None:
     statements = always(template["Resources"]["DropBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"])
-    denied = {s["Sid"]: s["Condition"] for s in statements if s["Effect"] == "Deny" and s["Principal"] == "*"}
-
-    assert denied == {
-        "TlsOnly": {"Bool": {"aws:SecureTransport": "false"}},
-        "KmsOnly": {"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption": "aws:kms"}},
-        "OurKeyOnly": {"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption-aws-kms-key-id": att("DataKey")}},
+    denied = {
+        s["Sid"]: (s["Action"], s["Condition"]) for s in statements if s["Effect"] == "Deny" and s["Principal"] == "*"
     }
+
+    of_our_key = {"s3:x-amz-server-side-encryption-aws-kms-key-id": att("DataKey")}
+    assert denied == {
+        "TlsOnly": ("s3:*", {"Bool": {"aws:SecureTransport": "false"}}),
+        "KmsOnly": ("s3:PutObject", {"StringNotEqualsIfExists": {"s3:x-amz-server-side-encryption": "aws:kms"}}),
+        "OurKeyOnly": ("s3:PutObject", {"StringNotEqualsIfExists": of_our_key}),
+    }
+    assert statements[0]["Resource"] == [att("DropBucket"), {"Fn::Sub": "${DropBucket.Arn}/*"}]
     assert len(statements) == len(denied)
 
 
