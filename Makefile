@@ -99,8 +99,8 @@ suite-on-stack: setup
 	@echo "== tests on the local stack"
 	$(PYTEST) -m "not long" tests/integration --ignore tests/integration/aws
 suite-on-emulator: setup
-	@echo "== tests of what the local stack is made of, and in a browser where there is one"
-	$(PYTEST) -m "not long" tests/integration/aws tests/browser
+	@echo "== tests of what the local stack is made of, in a browser where there is one, and of secrets and permissions"
+	$(PYTEST) -m "not long" tests/integration/aws tests/browser tests/secrets
 
 .PHONY: test-long
 test-long: setup ## what takes long: the tests marked `long`

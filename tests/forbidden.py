@@ -1,7 +1,7 @@
 """What no role may do: promises of docs/security.md as requests, each of which must be denied.
 
 The ARN of a resource is its logical id in the template. `tests/unit/template/test_forbidden.py` asks the policies as
-written, `tests/integration/test_permissions.py` those that are deployed, and the emulator itself.
+written, `tests/secrets/test_permissions.py` those that are deployed, and the emulator itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

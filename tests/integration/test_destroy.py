@@ -144,7 +144,7 @@ def test_a_stack_name_may_be_long_and_every_role_still_has_its_keys(
     request = {
         "version": "2.0",
         "headers": {"content-type": "application/json"},
-        "requestContext": {"requestId": "long", "authorizer": {"jwt": {"claims": {"sub": "alice"}, "scopes": []}}},
+        "requestContext": {"requestId": "long", "authorizer": {"jwt": {"claims": {"oid": "alice"}, "scopes": []}}},
         "body": json.dumps({"loginId": "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"}),
         "isBase64Encoded": False,
     }

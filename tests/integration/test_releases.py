@@ -53,10 +53,10 @@ class Releases:
         order = json.dumps({"connectionId": f"con_{uuid.uuid4().hex[:26]}", "generation": 1, "attempt": 1})
         self.live.client("sqs").send_message(QueueUrl=self._stack.outputs["EraseQueue"], MessageBody=order)
         self._let_the_schedule_fire()
-        eventually(
-            lambda: all(self.told(name) for name in FUNCTIONS if name != "refetch_connections") or None, "all ran"
-        )
+        by_ops = {"refetch_connections", "import_logins"}
+        eventually(lambda: all(self.told(name) for name in FUNCTIONS if name not in by_ops) or None, "all ran")
         self.ask("RefetchConnectionsFunction", {"reason": "flinks_unavailable", "dryRun": True})
+        self.ask("ImportLoginsFunction", {"dryRun": True})
 
     def ask(self, output: str, order: dict[str, Any]) -> str:
         """As ops do; the version that answered."""
