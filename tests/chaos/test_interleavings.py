@@ -128,7 +128,13 @@ def both_die(fetch: Worker, erase: Worker) -> None:
 
 @pytest.mark.parametrize(
     "ending",
-    [fetch_then_erase_go_on, erase_then_fetch_go_on, fetch_dies, erase_dies, both_die],
+    [
+        fetch_then_erase_go_on,
+        erase_then_fetch_go_on,
+        both_die,
+        pytest.param(fetch_dies, marks=pytest.mark.long),  # the walks and crash points have these too
+        pytest.param(erase_dies, marks=pytest.mark.long),
+    ],
     ids=lambda e: e.__name__,
 )
 def test_an_erase_may_take_any_step_between_any_two_calls_of_a_fetch(

@@ -108,7 +108,7 @@ def _something_to_list(live: LiveService) -> None:
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     ("examples", "walks", "at_least"),
-    [(460, 30, 2_000), pytest.param(2_400, 150, 10_000, marks=pytest.mark.long)],
+    [(230, 15, 1_000), pytest.param(2_400, 150, 10_000, marks=pytest.mark.long)],
 )
 def test_no_request_gets_an_answer_that_the_contract_does_not_have(
     live: LiveService,
