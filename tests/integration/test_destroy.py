@@ -46,6 +46,11 @@ OF_AN_ACCOUNT = {
 }
 """All that an account may want of its own, at once (docs/operations.md, "Fit it to your account")."""
 
+ALL_BUT_ADMINISTER = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "NotAction": ["iam:*", "kms:PutKeyPolicy"], "Resource": "*"}],
+}
+
 type Destroy = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -84,6 +89,9 @@ def doomed(stack: Stack) -> tuple[str, dict[str, str]]:
     (ours,) = stack.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"]
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in ours["Parameters"]}
     packaged = (stack.folder / "packaged.yaml").read_text()
+    stack.client("iam").create_policy(  # a boundary that is not there lets nobody do anything
+        PolicyName="developers", Path="/boundaries/", PolicyDocument=json.dumps(ALL_BUT_ADMINISTER)
+    )
     outputs = deploy_packaged(stack.emulator, packaged, parameters | OF_AN_ACCOUNT, name)
     s3, bucket = stack.client("s3"), outputs["DropBucket"]
     for body in (b"first", b"second"):
