@@ -108,10 +108,10 @@ class World:
             "s3": s3,
             "kms": kms,
             "events": bus,
-            "secretsmanager": Secrets(self.clock),
+            "secretsmanager": (secrets := Secrets(self.clock)),
         }
         self.tables, self.queues, self.buckets = tables.tables, sqs.queues, s3.buckets
-        self.keys, self.announced = kms.keys, bus.events
+        self.keys, self.announced, self.secrets = kms.keys, bus.events, secrets
         self.dynamodb: DynamoDBClient = connect("dynamodb", self._send)
         self.sqs: SQSClient = connect("sqs", self._send)
         self.s3: S3Client = connect("s3", self._send)
