@@ -287,17 +287,16 @@ class Walk:
 
     def keys_broken(self) -> None:
         name, nothing = self.random.choice(["secret-key", "api-key"]), self.random.choice(["{}", "no JSON", "[]"])
-        self.world.secretsmanager.put_secret_value(SecretId=name, SecretString=nothing)
+        self._write_secret(name, nothing)
 
     def keys_mended(self) -> None:
         settings = self.service.bank.settings
-        for name, member, key in (
-            ("secret-key", "secretKey", settings.secret_key),
-            ("api-key", "apiKey", settings.api_key),
-        ):
-            # Who mends it sees to it that it is done: a write that lands late would bring an old key back.
-            mended = Parameters({"SecretId": name, "SecretString": json.dumps({member: key})})
-            self.world.secrets.put_secret_value(mended)
+        self._write_secret("secret-key", json.dumps({"secretKey": settings.secret_key}))
+        self._write_secret("api-key", json.dumps({"apiKey": settings.api_key}))
+
+    def _write_secret(self, name: str, content: str) -> None:
+        """Ops see to it that it is done: a write of theirs that lands late would bring an old key back."""
+        self.world.secrets.put_secret_value(Parameters({"SecretId": name, "SecretString": content}))
 
     def deploy(self) -> None:
         """Other numbers, in new environments; what the old ones have under way goes on."""
