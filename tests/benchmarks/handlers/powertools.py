@@ -1,4 +1,4 @@
-"""The same four calls as Powertools' guide would have them: resolver with validation, logger, metrics."""
+"""The same five calls as Powertools' guide would have them: resolver with validation, logger, metrics."""
 
 from typing import Any
 
