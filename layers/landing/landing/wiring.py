@@ -19,6 +19,7 @@ from landing.domain import connection
 from landing.error_names import Defect, naming_its_call
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kms import KMSClient
 
     from landing.flinks.client import FlinksClient, TokenMint
@@ -74,7 +75,13 @@ def connection_table() -> "ConnectionTable":
     from landing.stores.connection_table import ConnectionTable
 
     table = settings.TableSettings.from_environment().connections_table
-    return ConnectionTable(_client("dynamodb"), table)
+    return ConnectionTable(_dynamodb(), table)
+
+
+@cache
+def _dynamodb() -> "DynamoDBClient":
+    dynamodb: DynamoDBClient = _client("dynamodb")
+    return dynamodb
 
 
 @cache
@@ -179,7 +186,7 @@ def session_count() -> "HourlyCount":
     from landing.stores.hourly_count import HourlyCount
 
     limit = settings.SessionSettings.from_environment()
-    return HourlyCount(_client("dynamodb"), limit.sessions_table, "sessions", limit.sessions_per_hour)
+    return HourlyCount(_dynamodb(), limit.sessions_table, "sessions", limit.sessions_per_hour)
 
 
 @cache
@@ -187,7 +194,7 @@ def fetch_count() -> "FetchCount":
     from landing.stores.hourly_count import FetchCount, HourlyCount
 
     limit = settings.FetchLimitSettings.from_environment()
-    dynamodb, table = _client("dynamodb"), limit.sessions_table
+    dynamodb, table = _dynamodb(), limit.sessions_table
     return FetchCount(
         of_connection=HourlyCount(dynamodb, table, "fetches of a connection", limit.fetches_per_connection),
         of_owner=HourlyCount(dynamodb, table, "fetches of an owner", limit.fetches_per_hour),
@@ -306,6 +313,7 @@ def reset() -> None:
     """Forget every collaborator, as a new execution environment would."""
     aws = (
         owner_claim,
+        _dynamodb,
         connection_table,
         session_count,
         fetch_count,
