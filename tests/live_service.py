@@ -128,13 +128,13 @@ def eventually[T](look: Callable[[], T | None], what: str, within: timedelta = P
     raise AssertionError(f"not within {within}: {what}")
 
 
-def listener_beside(live: LiveService) -> str:
+def listener_beside(live: LiveService, name: str = "a-listener") -> str:
     """The URL of a queue that hears all that the bus says."""
     sqs, events, bus = live.client("sqs"), live.client("events"), live.stack.outputs["EventBus"]
-    queue: str = sqs.create_queue(QueueName="a-listener")["QueueUrl"]
+    queue: str = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     pattern = json.dumps({"source": ["flinks-landing"]})
-    rule = events.put_rule(Name="a-listener", EventBusName=bus, EventPattern=pattern)["RuleArn"]
+    rule = events.put_rule(Name=name, EventBusName=bus, EventPattern=pattern)["RuleArn"]
     may_send = {
         "Effect": "Allow",
         "Principal": {"Service": "events.amazonaws.com"},
@@ -144,5 +144,5 @@ def listener_beside(live: LiveService) -> str:
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [may_send]})
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
-    events.put_targets(Rule="a-listener", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+    events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
     return queue

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from local.aws.deployment import STACK_NAME
-from tests.live_service import LiveService
+from tests.live_service import LiveService, listener_beside
 
 # --- disguises
 
@@ -164,7 +164,7 @@ class Sinks:
         """What the service answered to people, apps and ops: whoever asks it adds to this."""
         pages = live.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
         self._resources = [each for page in pages for each in page["StackResourceSummaries"]]
-        self._heard = self._listen()
+        self._heard = listener_beside(self._live, "searched")
 
     def unknown_types(self) -> set[str]:
         """Types of resources of which nobody has said whether they keep anything."""
@@ -308,27 +308,6 @@ class Sinks:
             )
 
         return [Sink(name, "bus", heard, leak)]
-
-    def _listen(self) -> str:
-        """The URL of a queue that hears all that the bus says from now on."""
-        sqs, events = self._live.client("sqs"), self._live.client("events")
-        bus = self._live.stack.outputs["EventBus"]
-        queue: str = sqs.create_queue(QueueName="searched")["QueueUrl"]
-        arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        rule = events.put_rule(Name="searched", EventBusName=bus, EventPattern='{"source":["flinks-landing"]}')[
-            "RuleArn"
-        ]
-        may_send = {
-            "Effect": "Allow",
-            "Principal": {"Service": "events.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": arn,
-            "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [may_send]})
-        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
-        events.put_targets(Rule="searched", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
-        return queue
 
     def stop_listening(self) -> None:
         """A bus with rules on it cannot be deleted."""

@@ -14,23 +14,13 @@ from typing import Any
 import pytest
 
 from landing import wiring
+from ops.logs import FUNCTIONS
 from tests.world.audience import Audience, audience_of
 from tests.world.erasing import Erasing, with_erasing
 from tests.world.service import TEMPLATE, Service, http_event
 from tests.world.watch import Throttled, Watch, alarms_of
 
 MINUTE = timedelta(minutes=1)
-FUNCTIONS = (
-    "receive_login",
-    "fetch_accounts",
-    "delete_connection",
-    "show_connection",
-    "create_connect_session",
-    "publish_events",
-    "resume_stalled",
-    "refetch_connections",
-    "import_logins",
-)
 FOR_EVER = 1_000_000
 SETTINGS = {"CONNECTIONS_TABLE": "connections", "FLINKS_CONNECT_URL": "http://127.0.0.1/connect"}
 A_LOGIN = "5f0a1c2e-0000-4000-8000-000000000000"

@@ -105,14 +105,9 @@ CODES = frozenset(
         *("InternalServerError", "InvalidCiphertextException", "InvalidKeyUsageException", "KMSInternalException"),
         *("KMSInvalidStateException", "KeyUnavailableException", "NoSuchBucket", "NotFoundException"),
         *("ProvisionedThroughputExceededException", "QueueDoesNotExist", "RequestLimitExceeded", "RequestTimeout"),
-        *(
-            "ResourceNotFoundException",
-            "ServiceUnavailable",
-            "SlowDown",
-            "ThrottlingException",
-            "KMS.DisabledException",
-        ),
-        *("KMS.NotFoundException", "KMS.KMSInvalidStateException", "ExpiredToken", "UnrecognizedClientException"),
+        *("ResourceNotFoundException", "ServiceUnavailable", "SlowDown", "ThrottlingException"),
+        *("KMS.DisabledException", "KMS.NotFoundException", "KMS.KMSInvalidStateException"),
+        *("ExpiredToken", "UnrecognizedClientException"),
     }
 )
 """The codes of AWS that a metric tells apart."""

@@ -1,18 +1,16 @@
 """An order to import logins, as ops gives it, and what became of each; no loginId and no owner is said again."""
 
 from collections import Counter
-from contextlib import suppress
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools import Logger
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from landing import metrics
 from landing.deadlines import TimeLeft
 from landing.domain.connection import whole_milliseconds
 from landing.edge.inputs import NotAsDescribed, label
-from landing.edge.orders import Guid, OrderBody, Owner, parsed
+from landing.edge.orders import TICKET, Guid, Instant, OrderBody, Owner, Ticket, parsed
 from landing.metrics import Metric
 from landing.verbs.import_logins import BroughtLogin, ImportEnding, Importer
 
@@ -25,18 +23,10 @@ ACCEPTED = {
             "receivedAt": "when it was got, an RFC 3339 time with a zone; now, if not given",
         }
     ],
-    "ticket": "who asked for it, as a reference without personal data: up to 64 of A-Z a-z 0-9 . _ : / # -",
+    "ticket": TICKET,
     "fetch": "now, or later: only keep it, until a retry is ordered or its owner posts it",
     "dryRun": "true, if not given: only look. false: do it",
 }
-
-
-def _instant(value: Any) -> datetime:
-    with suppress(ValueError, TypeError):  # whose messages quote the value
-        instant = datetime.fromisoformat(value)
-        if instant.tzinfo is not None:
-            return whole_milliseconds(instant)
-    raise ValueError("must be an RFC 3339 time with a zone")
 
 
 class Login(OrderBody):
@@ -45,14 +35,14 @@ class Login(OrderBody):
     login_id: Guid = Field(repr=False)
     owner: Owner
     institution: Annotated[str | None, AfterValidator(label)] = None
-    received_at: Annotated[datetime, BeforeValidator(_instant)] | None = None
+    received_at: Annotated[Instant, AfterValidator(whole_milliseconds)] | None = None
 
 
 class Order(OrderBody):
     """What ops sent."""
 
     logins: Annotated[list[Login], Field(min_length=1, max_length=100, repr=False)]
-    ticket: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/#-]{1,64}$")]
+    ticket: Ticket
     fetch: Literal["now", "later"]
     dry_run: bool = True
 

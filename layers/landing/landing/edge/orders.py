@@ -1,8 +1,10 @@
 """What an order of ops looks like: strict JSON members, read with pydantic; what is wrong is never quoted."""
 
+from contextlib import suppress
+from datetime import datetime
 from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
 from landing.domain.connection import CONNECTION_ID
@@ -15,9 +17,18 @@ def _owner(value: str) -> str:
     return value
 
 
+def _instant(value: Any) -> datetime:
+    with suppress(ValueError, TypeError):  # whose messages quote the value
+        instant = datetime.fromisoformat(value)
+        if instant.tzinfo is not None:
+            return instant
+    raise ValueError("must be an RFC 3339 time with a zone")
+
+
 type Guid = Annotated[str, AfterValidator(canonical_guid)]
 type ConnectionId = Annotated[str, StringConstraints(pattern=f"^{CONNECTION_ID}$")]
 type Owner = Annotated[str, AfterValidator(_owner)]
+type Instant = Annotated[datetime, BeforeValidator(_instant)]
 type Ticket = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/#-]{1,64}$")]
 
 TICKET = "who asked for it, as a reference without personal data: up to 64 of A-Z a-z 0-9 . _ : / # -"

@@ -1,11 +1,9 @@
 """An order to ask Flinks again, to try again at once, or to announce again, as ops gives it, and what became of it."""
 
-from contextlib import suppress
-from datetime import datetime
 from typing import Annotated, Any, Self
 
 from aws_lambda_powertools import Logger
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from landing import metrics
 from landing.deadlines import TimeLeft
@@ -13,7 +11,7 @@ from landing.domain.connection import TERMINAL, Status
 from landing.domain.reasons import Reason
 from landing.domain.transitions import AT_WORK
 from landing.edge.inputs import NotAsDescribed
-from landing.edge.orders import TICKET, ConnectionId, OrderBody, Ticket, parsed
+from landing.edge.orders import TICKET, ConnectionId, Instant, OrderBody, Ticket, parsed
 from landing.metrics import Metric
 from landing.stores.connection_table import Criteria
 from landing.verbs.refetch_connections import Order, RefetchEnding, Refetcher, Run, Verb
@@ -32,17 +30,6 @@ ACCEPTED = {
     "limit": "how many to do in one run: 1 to 1000; 100, if not given",
     "continueAfter": "as the run before answered it",
 }
-
-
-def _instant(value: Any) -> datetime:
-    with suppress(ValueError, TypeError):  # whose messages quote the value
-        instant = datetime.fromisoformat(value)
-        if instant.tzinfo is not None:
-            return instant
-    raise ValueError("must be an RFC 3339 time with a zone")
-
-
-type Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
 def _reason(value: str) -> str:

@@ -267,7 +267,7 @@ def too_many_sessions(wait: timedelta) -> Problem:
     return Problem(
         ProblemType.TOO_MANY_SESSIONS,
         "The app user has opened as many Connect sessions as an hour allows. Wait for the time in `Retry-After`.",
-        retry_after=-(-wait // timedelta(seconds=1)),
+        retry_after=_whole_seconds(wait),
     )
 
 
@@ -277,8 +277,13 @@ def too_many_fetches(wait: timedelta) -> Problem:
         ProblemType.TOO_MANY_FETCHES,
         "The app user has had as many fetches as an hour allows. Nothing was changed. "
         "Send the same again after the time in `Retry-After`.",
-        retry_after=-(-wait // timedelta(seconds=1)),
+        retry_after=_whole_seconds(wait),
     )
+
+
+def _whole_seconds(wait: timedelta) -> int:
+    """Rounded up: who comes back then has waited long enough."""
+    return -(-wait // timedelta(seconds=1))
 
 
 def unavailable(cause: str = "", reason: Reason | None = None) -> Problem:
