@@ -146,3 +146,10 @@ def listener_beside(live: LiveService, name: str = "a-listener") -> str:
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
     return queue
+
+
+def stop_listening(live: LiveService, name: str = "a-listener") -> None:
+    """Take away the rule of `listener_beside`: a bus with rules on it cannot be deleted."""
+    events, bus = live.client("events"), live.stack.outputs["EventBus"]
+    events.remove_targets(Rule=name, EventBusName=bus, Ids=["queue"])
+    events.delete_rule(Name=name, EventBusName=bus)

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from local.aws.deployment import STACK_NAME
-from tests.live_service import LiveService, listener_beside
+from tests.live_service import LiveService, listener_beside, stop_listening
 
 # --- disguises
 
@@ -310,10 +310,7 @@ class Sinks:
         return [Sink(name, "bus", heard, leak)]
 
     def stop_listening(self) -> None:
-        """A bus with rules on it cannot be deleted."""
-        events, bus = self._live.client("events"), self._live.stack.outputs["EventBus"]
-        events.remove_targets(Rule="searched", EventBusName=bus, Ids=["queue"])
-        events.delete_rule(Name="searched", EventBusName=bus)
+        stop_listening(self._live, "searched")
 
     # --- leaks that were planted
 

@@ -18,7 +18,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.aws import deployment
-from tests.live_service import LiveService, eventually, listener_beside
+from tests.live_service import LiveService, eventually, listener_beside, stop_listening
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLE = DOCS / "consumers" / "example"
@@ -101,12 +101,15 @@ class Crowd:
 
 
 @pytest.fixture(scope="module")
-def consumer(live: LiveService, tmp_path_factory: pytest.TempPathFactory) -> Consumer:
+def consumer(live: LiveService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Consumer]:
     given = {output: live.stack.outputs[output] for output in ("EventBus", "DropReaderPolicyArn")}
     outputs = deployment.deploy_example(
         live.stack.emulator, EXAMPLE / "template.yaml", given, tmp_path_factory.mktemp("example"), "a-consumer"
     )
-    return Consumer(live, outputs, listener_beside(live))
+    yield Consumer(live, outputs, listener_beside(live))
+    stop_listening(live)
+    live.client("cloudformation").delete_stack(StackName="a-consumer")
+    live.client("cloudformation").get_waiter("stack_delete_complete").wait(StackName="a-consumer")
 
 
 @pytest.fixture(scope="module")
