@@ -46,7 +46,7 @@ class Promises:
         self._owns_until: dict[str, float] = {}
         self._cards = set(service.bank.vault.cards)
         self._erasing: dict[str, int] = {}
-        self._claimed: dict[str, int] = {}
+        self._claimed: dict[str, tuple[int, datetime]] = {}
         self._spared_already: set[tuple[str, datetime | None]] = set()
         self._broken: list[Broken] = []  # noticed where a worker would have caught it
         service.world.tables[TABLE].watchers.append(self._written)
@@ -120,7 +120,7 @@ class Promises:
         if (row.connection_id, when) in self._spared_already:
             return
         self._spared_already.add((row.connection_id, when))
-        claimed = self._claimed.get(row.connection_id, 0)
+        claimed, _ = self._claimed.get(row.connection_id, (0, None))
         owners = [other for other, until in self._owns_until.items() if other != row.connection_id and until > claimed]
         if not owners:
             self._broken.append(Broken(f"a card was spared, and nobody else is known to own it: {row.connection_id}"))
@@ -131,24 +131,27 @@ class Promises:
         claims = [self._claimed[row.connection_id] for row in self.rows() if row.connection_id in self._claimed]
         if before == self._cards or not claims:
             return
-        seen_in_index = self._service.world.clock.now() - _INDEX_TRAILS
+        claimed, when = max(claims)
+        seen_in_index = when - _INDEX_TRAILS
         for row in self.rows():
             number, moment = self._owns_since.get(row.connection_id, (_STILL, seen_in_index))
             owns = self._owns_until.get(row.connection_id) == _STILL and row.status not in ERASED
-            known = number < max(claims) and moment < seen_in_index
+            known = number < claimed and moment < seen_in_index
             _hold(not (owns and known), row, "somebody's card was deleted with another's connection")
 
     def _who_owns(self, row: Connection) -> None:
         """Until which write a connection was known to own its login; and with which an eraser claimed it."""
         self._writes += 1
+        now = self._service.world.clock.now()
         if row.status in ERASED:
             if self._owns_until.get(row.connection_id) == _STILL:
                 self._owns_until[row.connection_id] = self._writes
             if row.attempt != self._erasing.get(row.connection_id):
-                self._erasing[row.connection_id], self._claimed[row.connection_id] = row.attempt, self._writes
+                self._erasing[row.connection_id] = row.attempt
+                self._claimed[row.connection_id] = self._writes, now
         elif row.is_known_to_own_its_login and not (row.status is Status.FAILED and row.reason in REFUSED_AS_OWNER):
             if self._owns_until.get(row.connection_id) != _STILL:
-                self._owns_since[row.connection_id] = self._writes, self._service.world.clock.now()
+                self._owns_since[row.connection_id] = self._writes, now
             self._owns_until[row.connection_id] = _STILL
         elif self._owns_until.get(row.connection_id) == _STILL:
             self._owns_until[row.connection_id] = self._writes
