@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from landing.domain.connection import CONNECTION_ID
+from landing.edge import inputs
 
 
 def meant(connection_ids: list[str] | None, owner: list[str] | None, login_file: Path | None) -> tuple[str, list[str]]:
@@ -29,6 +30,18 @@ def connection_id(text: str) -> str:
     if not re.fullmatch(CONNECTION_ID, text):
         mistake("A connectionId is con_ and 26 characters of a-z and 2-7.")
     return text
+
+
+def ticket(text: str | None) -> str | None:
+    """Refused here already, since an order that is refused has been sent. None stays None."""
+    try:
+        return text if text is None else inputs.ticket(text)
+    except ValueError as wrong:
+        told = str(wrong)
+    return mistake(told)
+
+
+Ticket = Annotated[str, typer.Option(help="Who asked for it, by reference: no name, no address.", callback=ticket)]
 
 
 def known(text: str, all_of_them: Iterable[str], what: str) -> str:

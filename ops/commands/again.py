@@ -6,14 +6,13 @@ import typer
 
 from ops import advice, orders
 from ops.asked import asked
+from ops.typed import Ticket, known, mistake, moment_of
 from ops.typed import connection_id as id_of
-from ops.typed import known, mistake, moment_of
 
 Ids = Annotated[list[str] | None, typer.Argument(help="con_…, any number; or choose by the options.")]
 ForReason = Annotated[str | None, typer.Option("--reason", help="Why they are not ready.")]
 From = Annotated[str | None, typer.Option(help="Came to be as they are at or after this: 2026-01-05T12:00:00Z.")]
 To = Annotated[str | None, typer.Option(help="Came to be as they are before this.")]
-Ticket = Annotated[str, typer.Option(help="Who asked for it, by reference: no name, no address.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it. Else only count.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many to do at the most.")]
 

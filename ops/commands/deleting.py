@@ -11,8 +11,9 @@ import typer
 from ops import deletions, receipts
 from ops.asked import asked
 from ops.files import written
+from ops.typed import Ticket, meant, mistake, span_of
 from ops.typed import connection_id as id_of
-from ops.typed import meant, mistake, span_of
+from ops.typed import ticket as valid_ticket
 
 SHOWN = 100
 """Rows of a table that a person reads."""
@@ -20,7 +21,7 @@ SHOWN = 100
 
 def delete(
     connection_ids: Annotated[list[str] | None, typer.Argument(help="con_…, any number.")] = None,
-    ticket: Annotated[str, typer.Option(help="Who asked for it, by reference: no name, no address.")] = ...,  # type: ignore[assignment]
+    ticket: Ticket = ...,  # type: ignore[assignment]
     owner: Annotated[list[str] | None, typer.Option(help="Every connection of an app user.")] = None,
     login_file: Annotated[
         Path | None, typer.Option(help="Every connection to the loginIds in a file, one a line; - for stdin.")
@@ -65,7 +66,7 @@ def delete(
 
 def receipt(
     connection_id: Annotated[str | None, typer.Argument(help="con_…")] = None,
-    ticket: Annotated[str | None, typer.Option(help="Every receipt of this ticket.")] = None,
+    ticket: Annotated[str | None, typer.Option(help="Every receipt of this ticket.", callback=valid_ticket)] = None,
     owner: Annotated[str | None, typer.Option(help="Those of an app user, of the last 60 days.")] = None,
 ) -> None:
     """Receipts of deletions."""

@@ -13,7 +13,7 @@ from ops.asked import asked
 from ops.commands.looking import shown
 from ops.files import written
 from ops.imports import Done
-from ops.typed import known, mistake, text_of
+from ops.typed import Ticket, known, mistake, text_of
 
 KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 PER_SECOND = {"now": 5.0, "later": 50.0}
@@ -24,7 +24,7 @@ def import_(
     file: Annotated[
         Path, typer.Argument(help="CSV or JSON lines: loginId, owner, institution, receivedAt. - is stdin.")
     ],
-    ticket: Annotated[str, typer.Option(help="Who asked for it, by reference: no name, no address.")] = ...,  # type: ignore[assignment]
+    ticket: Ticket = ...,  # type: ignore[assignment]
     fetch: Annotated[str, typer.Option(help="now, or later: only keep them, until `retry` is told so.")] = "now",
     kind: Annotated[str | None, typer.Option("--format", help="csv or jsonl, if the file's name does not say.")] = None,
     per_second: Annotated[

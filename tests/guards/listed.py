@@ -1045,9 +1045,16 @@ GUARDS = (
         "tests/unit/test_receive_login.py::test_a_bad_body_is_refused_before_anything_is_written",
     ),
     Guard(
+        "a ticket is no loginId",
+        f"{LAYER}/edge/inputs.py",
+        "if _ID_SOMEHOW.search(value):",
+        "if False:",
+        "tests/unit/test_delete_connection.py::test_a_login_id_that_is_given_as_a_ticket_is_refused_and_kept_nowhere",
+    ),
+    Guard(
         "a label keeps no id in clear",
         f"{LAYER}/edge/inputs.py",
-        " or _GUID.search(kept.lower()) else shown",
+        " or _ID_SOMEHOW.search(kept) else shown",
         " else shown",
         "tests/unit/test_what_was_chosen.py::test_a_label_never_refuses_a_login",
     ),

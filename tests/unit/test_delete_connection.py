@@ -20,6 +20,7 @@ from tests.world.erasing import Erasing, with_erasing
 from tests.world.service import BUCKET, ROOT, TABLE, BankClock, BankWire, Service
 
 NOBODYS = "con_" + "a" * 26
+NOBODYS_LOGIN = "5b1d0c9e-3a2f-4e88-9c41-7d60e2f1a8b3"
 
 UNLUCKY = 1286
 """A seed by which pauses come out short."""
@@ -277,6 +278,8 @@ def test_what_is_not_known_is_said_to_be_unknown_and_nothing_is_written(
         ({"owner": ""}, "`owner`"),
         ({"owner": "canary\ud800"}, "`owner`"),
         ({"connectionId": NOBODYS, "ticket": "canary 7f3e <person@example.com>"}, "`ticket`"),
+        ({"connectionId": NOBODYS, "ticket": "PRIVACY/" + "x" * 60}, "`ticket` must be a reference"),
+        ({"connectionId": NOBODYS, "ticket": 7}, "`ticket`"),
         ({"connectionId": NOBODYS, "dryRun": "yes"}, "`dryRun`"),
         ({"connectionId": NOBODYS, "canary-7f3e": True}, "a member that nobody knows"),
         ({"Records": "canary-7f3e"}, "a member that nobody knows"),
@@ -301,6 +304,38 @@ def test_a_malformed_order_is_answered_with_what_is_wrong_and_what_is_accepted(
     assert "canary" not in json.dumps(answer)
     assert erasing.everything() == before
     assert ready
+
+
+A_LOGIN_AS_A_TICKET = {
+    "as it is": "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2",
+    "in capitals": "3F0C6A54-2B1E-4C77-5D25-08DE7A41C9B2",
+    "within a reference": "T-1/3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2#2",
+    "after a letter that is a digit too": "id3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2",
+    "without dashes": "3f0c6a542b1e4c775d2508de7a41c9b2",
+    "with other signs": "3f0c6a54_2b1e_4c77.5d25:08de7a41c9b2",
+}
+
+
+@pytest.mark.parametrize("ticket", A_LOGIN_AS_A_TICKET.values(), ids=A_LOGIN_AS_A_TICKET)
+@pytest.mark.parametrize(
+    ("function", "order"),
+    [
+        ("delete_connection", {"connectionId": NOBODYS}),
+        ("refetch_connections", {"refetch": {"ids": [NOBODYS]}}),
+        ("import_logins", {"logins": [{"loginId": NOBODYS_LOGIN, "owner": "alice"}], "fetch": "later"}),
+    ],
+)
+def test_a_login_id_that_is_given_as_a_ticket_is_refused_and_kept_nowhere(
+    erasing: Erasing, caplog: pytest.LogCaptureFixture, function: str, order: dict[str, Any], ticket: str
+) -> None:
+    service = erasing.service
+
+    answer = service.call(function, {**order, "ticket": ticket, "dryRun": False})
+
+    assert answer["outcome"] == "refused"
+    assert "`ticket` must not hold a GUID" in answer["detail"]
+    assert ticket not in json.dumps(answer) + caplog.text + str([each.__dict__ for each in caplog.records])
+    assert not [call for call in service.world.calls if call.service == "dynamodb"]
 
 
 def test_what_lies_below_a_second_layout_of_keys_is_counted_and_swept_too(

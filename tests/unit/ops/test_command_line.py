@@ -38,6 +38,7 @@ def test_what_follows_two_dashes_stays_where_it_is() -> None:
     assert hoisted(["show", "--", "--json"]) == ["show", "--", "--json"]
 
 
+A_LOGIN = "3f0c6a54-2b1e-4c77-5d25-08de7a41c9b2"
 MISTAKES = {
     "a command": (["lst"], "Did you mean 'list'"),
     "an option": (["delete", "--tiket", "T-1"], "--ticket"),
@@ -53,6 +54,11 @@ MISTAKES = {
     "two ways at once": (["delete", "con_" + "a" * 26, "--owner", "alice", "--ticket", "T-1"], "one way"),
     "nothing to fetch again": (["refetch"], "Say which"),
     "a queue at work": (["queues", "peek", "FetchQueue"], "at work"),
+    "a ticket that is a login": (["delete", "con_" + "a" * 26, "--ticket", A_LOGIN], "must not hold a GUID"),
+    "of a retry": (["retry", "con_" + "a" * 26, "--ticket", A_LOGIN], "must not hold a GUID"),
+    "of an import": (["import", "nowhere.csv", "--ticket", A_LOGIN], "must not hold a GUID"),
+    "of a receipt": (["receipt", "--ticket", A_LOGIN], "must not hold a GUID"),
+    "a ticket with words": (["delete", "con_" + "a" * 26, "--ticket", "of Ms Example"], "must be a reference"),
     "a missing file": (["delete", "--login-file", "nowhere.txt", "--ticket", "T-1"], "cannot be read"),
 }
 
@@ -63,6 +69,7 @@ def test_a_mistake_is_named_before_anything_is_asked_of_aws(typed: list[str], to
 
     assert (run.exit_code, run.stdout) == (2, "")
     assert told in run.stderr
+    assert A_LOGIN not in run.stderr
 
 
 WRONG_SURROUNDINGS = {

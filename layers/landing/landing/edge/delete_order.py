@@ -13,8 +13,8 @@ from landing import metrics
 from landing.deadlines import TimeLeft
 from landing.domain.connection import timestamp
 from landing.domain.reasons import Reason
-from landing.edge.inputs import NotAsDescribed
-from landing.edge.orders import TICKET, ConnectionId, Guid, OrderBody, Owner, Ticket, parsed
+from landing.edge.inputs import TICKET, NotAsDescribed
+from landing.edge.orders import ConnectionId, Guid, OrderBody, Owner, Ticket, parsed
 from landing.error_names import NOT_SERVED, name_of, place_of
 from landing.metrics import Metric
 from landing.verbs.delete_connection import EraseEnding, EraseOutcome, Eraser, erase_all

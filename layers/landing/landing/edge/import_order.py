@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 from landing import metrics
 from landing.deadlines import TimeLeft
 from landing.domain.connection import whole_milliseconds
-from landing.edge.inputs import NotAsDescribed, label
-from landing.edge.orders import TICKET, Guid, Instant, OrderBody, Owner, Ticket, parsed
+from landing.edge.inputs import TICKET, NotAsDescribed, label
+from landing.edge.orders import Guid, Instant, OrderBody, Owner, Ticket, parsed
 from landing.metrics import Metric
 from landing.verbs.import_logins import BroughtLogin, ImportEnding, Importer
 

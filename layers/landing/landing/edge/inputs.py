@@ -13,6 +13,13 @@ LONGEST_LABEL = 64
 LONGEST_URL = 512
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID_SOMEHOW = re.compile(r"[0-9a-f]{8}([^0-9a-z]?[0-9a-f]{4}){3}[^0-9a-z]?[0-9a-f]{12}", re.IGNORECASE)
+"""A GUID with other signs between its parts, or with none."""
+
+_TICKET = re.compile(r"[A-Za-z0-9._:/#-]{1,64}")
+TICKET = "who asked for it, as a reference without personal data: up to 64 of A-Z a-z 0-9 . _ : / # -, no GUID"
+"""What a ticket is, for who sent another."""
+
 _OF_A_URL = r"([A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
 HTTPS_URL = rf"^https://[A-Za-z0-9.-]+(:[0-9]{{1,5}})?([/?]{_OF_A_URL})?(#{_OF_A_URL})?$"
 """RFC 3986 in ASCII, with a host and perhaps a port; no user."""
@@ -47,6 +54,15 @@ def canonical_guid(value: str) -> str:
     return lowered
 
 
+def ticket(value: str) -> str:
+    """A reference that stands in rows, receipts and lines of the log: no place for a loginId. Raises ValueError."""
+    if _ID_SOMEHOW.search(value):
+        raise ValueError("must not hold a GUID, which may be a loginId: give a reference of your own")
+    if not _TICKET.fullmatch(value):
+        raise ValueError("must be a reference: up to 64 of A-Z a-z 0-9 . _ : / # -")
+    return value
+
+
 def label(value: str | None) -> str | None:
     """A text to be shown again, as far as it can be kept: a label is never a reason to refuse.
 
@@ -57,7 +73,7 @@ def label(value: str | None) -> str | None:
     kept = "".join(each for each in seen if unicodedata.category(each)[0] != "C" and each not in "<>")
     shown = " ".join(kept.split())[:LONGEST_LABEL].rstrip()
     is_nothing = shown.lower() in ("", "undefined", "null")
-    return None if is_nothing or _GUID.search(kept.lower()) else shown
+    return None if is_nothing or _ID_SOMEHOW.search(kept) else shown
 
 
 def https(value: str) -> str:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 from pydantic.alias_generators import to_camel
 
 from landing.domain.connection import CONNECTION_ID
-from landing.edge.inputs import LONGEST_OWNER, NotAsDescribed, canonical_guid, is_owner
+from landing.edge.inputs import LONGEST_OWNER, NotAsDescribed, canonical_guid, is_owner, ticket
 
 
 def _owner(value: str) -> str:
@@ -29,10 +29,7 @@ type Guid = Annotated[str, AfterValidator(canonical_guid)]
 type ConnectionId = Annotated[str, StringConstraints(pattern=f"^{CONNECTION_ID}$")]
 type Owner = Annotated[str, AfterValidator(_owner)]
 type Instant = Annotated[datetime, BeforeValidator(_instant)]
-type Ticket = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:/#-]{1,64}$")]
-
-TICKET = "who asked for it, as a reference without personal data: up to 64 of A-Z a-z 0-9 . _ : / # -"
-"""What `Ticket` is, for who sent another."""
+type Ticket = Annotated[str, AfterValidator(ticket)]
 
 
 class OrderBody(BaseModel):

@@ -10,8 +10,8 @@ from landing.deadlines import TimeLeft
 from landing.domain.connection import TERMINAL, Status
 from landing.domain.reasons import Reason
 from landing.domain.transitions import AT_WORK
-from landing.edge.inputs import NotAsDescribed
-from landing.edge.orders import TICKET, ConnectionId, Instant, OrderBody, Ticket, parsed
+from landing.edge.inputs import TICKET, NotAsDescribed
+from landing.edge.orders import ConnectionId, Instant, OrderBody, Ticket, parsed
 from landing.metrics import Metric
 from landing.stores.connection_table import Criteria
 from landing.verbs.refetch_connections import Order, RefetchEnding, Refetcher, Run, Verb
