@@ -65,8 +65,8 @@ class Reference:
             yield posting
         finally:
             self._posting = [other for other in self._posting if other is not crossed]
-        if posting.status != 202 and not isinstance(chosen, str):
-            expected.unanswered.append((chosen, self._now() + self._still_lands))
+            if posting.status != 202 and not isinstance(chosen, str):  # whoever sent it may have died
+                expected.unanswered.append((chosen, self._now() + self._still_lands))
         _hold(posting.status != 500, f"{owner}'s POST crashed")
         if posting.status == 202:
             _hold(before.lives != {Life.ERASED}, f"{owner}'s POST was taken, and the tombstone stands")
