@@ -4,13 +4,11 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
 import boto3
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from landing import aws_clients, deadlines, wiring
 from landing.deadlines import (
@@ -33,10 +31,11 @@ from landing.domain.connection import Status
 from landing.domain.reasons import Reason
 from landing.flinks import client, wire
 from landing.verbs.refetch_connections import TIME_TO_STOP
+from tests.processed_template import source
 from tests.unit.scripted_host import ScriptedHost
 from tests.world.service import Service, http_event
 
-TEMPLATE = yaml_parse((Path(__file__).resolve().parents[2] / "template.yaml").read_text())
+TEMPLATE = source()
 COLD_START = 3.0
 """Seconds of an invocation that go before the first call: imports, clients."""
 

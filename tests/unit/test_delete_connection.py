@@ -16,8 +16,9 @@ from landing.stores import drop_store
 from local.flinks.bank import Bank
 from local.flinks.cards import Pending
 from local.flinks.settings import Settings
+from tests.processed_template import ROOT
 from tests.world.erasing import Erasing, with_erasing
-from tests.world.service import BUCKET, ROOT, TABLE, BankClock, BankWire, Service
+from tests.world.service import BUCKET, TABLE, BankClock, BankWire, Service
 
 NOBODYS = "con_" + "a" * 26
 NOBODYS_LOGIN = "5b1d0c9e-3a2f-4e88-9c41-7d60e2f1a8b3"

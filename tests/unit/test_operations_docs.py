@@ -5,25 +5,23 @@
 
 import re
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 import typer
-from samtranslator.yaml_helper import yaml_parse
 
 from landing.flinks import codes
 from landing.flinks.codes import Kind, Verdict
 from landing.metrics import Metric
 from ops.cli import app
+from tests.processed_template import ROOT, source
 from tests.runbook import PAGE, commands
 
 type Json = dict[str, Any]
 
-ROOT = Path(__file__).parents[2]
 PARAGRAPH = re.compile(r"^\*\*(`\w+`(?:,\s`\w+`)*)\*\*\s(.+?)(?=\n\n|\n?\Z)", re.MULTILINE | re.DOTALL)
-TEMPLATE: Json = yaml_parse((ROOT / "template.yaml").read_text())
+TEMPLATE = source()
 TOOL: Any = typer.main.get_command(app)
 FUNCTIONS = {path.parent.name for path in ROOT.glob("functions/*/app.py")}
 

@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import ReadTimeoutError
-from samtranslator.yaml_helper import yaml_parse
 
 from landing import aws_clients, metrics, wiring
 from landing.domain.connection import TERMINAL, Connection, Status, whole_milliseconds
@@ -26,10 +24,10 @@ from local.flinks.clock import Clock
 from local.flinks.connect import Connect
 from local.flinks.control import Control
 from local.flinks.reply import Reply as BankReply
+from tests.processed_template import ROOT, source
 from tests.world.world import QueueMapping, Schedule, StreamDelivery, World
 
-ROOT = Path(__file__).resolve().parents[2]
-TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+TEMPLATE: dict[str, Any] = source()["Resources"]
 BUS, REFUSED = "flinks-landing-test", "announcement-failures"
 TABLE, BUCKET, QUEUE, STREAM_FAILURES = "connections", "drops", "fetch", "stream-failures"
 LAMBDA_SECONDS = 120

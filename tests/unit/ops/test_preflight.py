@@ -1,16 +1,15 @@
 """What a deployment is refused for before anything is built."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from ops.preflight import mistakes, template_in
 from ops.samconfig import answers, parameters_of, read
 from ops.target import Refused
+from tests.processed_template import ROOT, source
 
-TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parents[3] / "template.yaml").read_text())
+TEMPLATE = source()
 GOOD = {
     "JwtIssuer": "https://login.example.com",
     "JwtAudience": "app",
@@ -50,7 +49,7 @@ def test_what_does_not_go_together_is_told_as_the_template_tells_it(given: dict[
 
 
 def test_the_template_is_read_as_sam_reads_it() -> None:
-    assert template_in(Path(__file__).parents[3] / "template.yaml")["Rules"] == TEMPLATE["Rules"]
+    assert template_in(ROOT / "template.yaml")["Rules"] == TEMPLATE["Rules"]
 
 
 def test_good_parameters_have_no_mistakes() -> None:

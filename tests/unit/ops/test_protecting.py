@@ -1,17 +1,16 @@
 """A stack that was deployed is kept from mistakes; what a failed first deployment left is cleared away."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 from botocore.stub import Stubber
-from samtranslator.yaml_helper import yaml_parse
 
 from ops.protecting import STACK_POLICY, clear_away, state_of
+from tests.processed_template import source
 
-TEMPLATE: dict[str, Any] = yaml_parse((Path(__file__).parents[3] / "template.yaml").read_text())
+TEMPLATE = source()
 
 
 @pytest.fixture
