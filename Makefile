@@ -38,6 +38,7 @@ ARCHITECTURE := arm64
 CONFIG := default
 FIRST :=
 CONFIRM :=
+CLOUDFORMATION_ROLE :=
 SAMCONFIG := samconfig.toml
 SAM := $(VENVS)/sam/bin/sam
 BUILT := .aws-sam/build
@@ -113,7 +114,8 @@ guards: $(VENVS)/test/.installed ## take every guard out, one by one: a test mus
 AWS_TOOLS := $(foreach e,tools sam ops,$(VENVS)/$(e)/.installed)
 OPS := PYTHONPATH=.:layers/landing $(VENVS)/ops/bin/python -m
 DEPLOYMENT := --config $(call quoted,$(CONFIG)) --file $(call quoted,$(SAMCONFIG)) --architecture $(call quoted,$(ARCHITECTURE)) \
-  --sam $(call quoted,$(SAM)) --built $(call quoted,$(BUILT))
+  --sam $(call quoted,$(SAM)) --built $(call quoted,$(BUILT)) \
+  $(if $(CLOUDFORMATION_ROLE),--role $(call quoted,$(CLOUDFORMATION_ROLE)))
 
 .PHONY: build
 build: $(AWS_TOOLS) ## build functions and layer for AWS (ARCHITECTURE=arm64 or x86_64), and list what is in them
@@ -133,7 +135,7 @@ audit: $(VENVS)/audit/.installed ## ask what is known against every package we p
 
 deploy destroy: export REACHES_AWS := yes
 .PHONY: deploy
-deploy: $(AWS_TOOLS) ## build, then create or update the stack of samconfig.toml (CONFIG=default or prod; FIRST=yes once)
+deploy: $(AWS_TOOLS) ## build, then create or update the stack of samconfig.toml (CONFIG=default or prod; FIRST=yes once; CLOUDFORMATION_ROLE=arn)
 	@$(OPS) ops.deploy deploy $(DEPLOYMENT) $(if $(FIRST),--first)
 
 .PHONY: destroy

@@ -84,6 +84,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "smoke": checking.smoke_,
     "drill": checking.drill,
     "deploy": rarely.deploy,
+    "adopt": rarely.adopt_,
     "restore": rarely.restore_,
     "destroy": rarely.destroy_,
 }

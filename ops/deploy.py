@@ -28,6 +28,8 @@ class Deployment:
     architecture: str
     sam: Path
     built: Path
+    role: str | None = None
+    """What CloudFormation acts as; None leaves it to samconfig.toml, and then to whoever deploys."""
 
     def build(self) -> None:
         """Functions and layer, into `built`. Raises Refused, CalledProcessError."""
@@ -54,6 +56,7 @@ class Deployment:
         release = release_of(self.built, dict(each.split("=", 1) for each in parameters))
         given = [*map(_as_sam_reads, parameters), f"Release={release}"]
         to_deploy = ["deploy", "--template-file", str(self.built / "template.yaml")]
+        to_deploy += ["--role-arn", self.role] if self.role else []
         for more in [["ProtectTable=false"], []] if first else [[]]:
             self._sam(to_deploy, given + more, environment=os.environ)
 
@@ -67,8 +70,8 @@ class Deployment:
 
     def destroy(self, confirm: str | None) -> None:
         """Remove the stack and all its data. Raises Refused, ClientError, WaiterError."""
-        name, region = samconfig.stack_of(samconfig.read(self.file, self.config))
-        destroy.asking(name, region, confirm)
+        found = samconfig.read(self.file, self.config)
+        destroy.asking(*samconfig.stack_of(found), confirm, self.role or samconfig.role_of(found))
 
     def _sam(self, command: list[str], parameters: list[str], environment: "dict[str, str] | os._Environ[str]") -> None:
         configuration = ["--config-file", str(self.file.absolute()), "--config-env", self.config]
@@ -92,10 +95,11 @@ def main() -> None:
     parser.add_argument("--architecture", default="arm64")
     parser.add_argument("--sam", type=Path, default=ROOT / ".venvs/sam/bin/sam")
     parser.add_argument("--built", type=Path, default=Path(".aws-sam/build"))
+    parser.add_argument("--role", metavar="ARN", help="of a role that CloudFormation acts as")
     parser.add_argument("--first", action="store_true", help="deploy for the first time")
     parser.add_argument("--confirm", metavar="NAME", help="destroy: the stack's name, where nobody can be asked")
     asked = parser.parse_args()
-    deployment = Deployment(asked.config, asked.file, asked.architecture, asked.sam, asked.built)
+    deployment = Deployment(asked.config, asked.file, asked.architecture, asked.sam, asked.built, asked.role)
     try:
         if asked.verb == "build":
             deployment.build()

@@ -48,8 +48,11 @@ SAID = {
 """In the order of removal: while a key is there, what it protects can still be read."""
 
 
-def destroy(client: Client, name: str, confirm: Callable[[], str]) -> None:
-    """Remove the stack `name`, once `confirm` gives that name. Raises Refused, ClientError or WaiterError."""
+def destroy(client: Client, name: str, confirm: Callable[[], str], role: str | None = None) -> None:
+    """Remove the stack `name`, once `confirm` gives that name. Raises Refused, ClientError or WaiterError.
+
+    role: CloudFormation's from now on; None leaves it the one that it had for this stack, if any.
+    """
     cloudformation = client("cloudformation")
     stacks = dev_stacks(cloudformation, name)
     live = [stack["StackId"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"]
@@ -74,7 +77,7 @@ def destroy(client: Client, name: str, confirm: Callable[[], str]) -> None:
             unprotect(client("dynamodb"), each.name)
     for stack_id in live:
         say(f"deleting the stack {name} (some minutes)")
-        delete_stack(cloudformation, stack_id)
+        delete_stack(cloudformation, stack_id, role)
     for each in kept:
         if is_there(client, each):  # what is not retained went with the stack
             say(f"removing the {each}")
@@ -164,8 +167,8 @@ def unprotect(dynamodb: Any, table: str) -> None:
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
 
 
-def delete_stack(cloudformation: Any, stack_id: str) -> None:
-    cloudformation.delete_stack(StackName=stack_id)
+def delete_stack(cloudformation: Any, stack_id: str, role: str | None = None) -> None:
+    cloudformation.delete_stack(StackName=stack_id, **({"RoleARN": role} if role else {}))
     try:
         cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack_id, WaiterConfig=OFTEN)
     except WaiterError:
@@ -224,14 +227,15 @@ def main() -> None:
     parser.add_argument("stack", help="the name of a stack with Environment=dev")
     parser.add_argument("--region", required=True)
     parser.add_argument("--confirm", metavar="NAME", help="the stack's name again, where nobody can be asked")
+    parser.add_argument("--role", metavar="ARN", help="a role that CloudFormation acts as")
     asked = parser.parse_args()
     try:
-        asking(asked.stack, asked.region, asked.confirm)
+        asking(asked.stack, asked.region, asked.confirm, asked.role)
     except Refused as refusal:
         sys.exit(str(refusal))
 
 
-def asking(name: str, region: str, confirmed: str | None) -> None:
+def asking(name: str, region: str, confirmed: str | None, role: str | None = None) -> None:
     """Remove the stack `name` once a person, or `confirmed`, gives that name. Raises what `destroy` does."""
     make: Any = boto3.Session(region_name=region).client  # its overloads want the name of a service, not a string
     try:
@@ -239,6 +243,7 @@ def asking(name: str, region: str, confirmed: str | None) -> None:
             cache(make),
             name,
             lambda: input("Type the stack's name to go on: ").strip() if confirmed is None else confirmed,
+            role,
         )
     except EOFError:
         raise Refused("Nothing was removed: nobody there to ask. Name the stack by CONFIRM.") from None

@@ -32,6 +32,12 @@ def stack_of(found: dict[str, Any]) -> tuple[str, str]:
     return told["stack_name"], told["region"]
 
 
+def role_of(found: dict[str, Any]) -> str | None:
+    """The ARN of the role that CloudFormation acts as, where samconfig.toml names one for `sam deploy`."""
+    told: str | None = found.get("deploy", {}).get("parameters", {}).get("role_arn")
+    return told
+
+
 def answers(path: Path, config: str) -> dict[str, str]:
     """What the untracked file beside `path` answers for this configuration; nothing without one. Raises Refused."""
     beside = path.with_name(ANSWERS)

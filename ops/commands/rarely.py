@@ -6,14 +6,19 @@ from typing import Annotated
 
 import typer
 
-from ops import destroy, protecting, restore, samconfig
+from ops import adopt, destroy, protecting, restore, samconfig
 from ops.asked import asked
 from ops.orders import NotDone
+from ops.preflight import template_in
 from ops.target import ROOT, Target
 from ops.typed import known, moment_of
 
 SAMCONFIG = ROOT / "samconfig.toml"
 PROD = "prod"
+
+Role = Annotated[
+    str | None, typer.Option("--cloudformation-role", help="ARN of a role that CloudFormation acts as, if not as you.")
+]
 
 
 def restore_(
@@ -44,6 +49,7 @@ def restore_(
 
 def destroy_(
     confirm: Annotated[str | None, typer.Option(help="The stack's name again, where nobody can be asked.")] = None,
+    role: Role = None,
 ) -> None:
     """Remove a dev stack with all its data, for ever. Refuses prod."""
     at = asked.target
@@ -51,12 +57,51 @@ def destroy_(
     def confirmed() -> str:
         return confirm if confirm is not None else str(typer.prompt("Type the stack's name to go on")).strip()
 
-    destroy.destroy(at.client, at.name, confirmed)
+    destroy.destroy(at.client, at.name, confirmed, role)
+
+
+def adopt_(
+    config: Annotated[str, typer.Option(help="The configuration in samconfig.toml: default or prod.")] = "default",
+    table: Annotated[str | None, typer.Option(help="Name of the table, if the deleted stack is forgotten.")] = None,
+    bucket: Annotated[str | None, typer.Option(help="Likewise, of the bucket.")] = None,
+    data_key: Annotated[str | None, typer.Option(help="Likewise, id of the key “data at rest”.")] = None,
+    login_key: Annotated[str | None, typer.Option(help="Likewise, of “seal of loginIds”.")] = None,
+    index_key: Annotated[str | None, typer.Option(help="Likewise, of “blind index of loginIds…”.")] = None,
+    role: Role = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Else only what would be adopted is shown.")] = False,
+) -> None:
+    """Bring the table, bucket and keys that outlived a stack under a new one of its name.
+
+    Then deploy: that adds the rest, and nothing of what was there is touched. Dry unless --yes.
+    """
+    name, region = samconfig.stack_of(samconfig.read(SAMCONFIG, config))
+    at, tell = Target.of(name, asked.profile, region), asked.telling
+    given = {
+        "ConnectionsTable": table,
+        "DropBucket": bucket,
+        "DataKey": data_key,
+        "LoginKey": login_key,
+        "IndexKey": index_key,
+    }
+    named = {each: there for each, there in given.items() if there is not None}
+    adoption = adopt.prepared(at.client, name, template_in(ROOT / "template.yaml"), named)
+    tell.heading(f"found, for a new stack {name} in {region}")
+    tell.facts(adoption.found.items())
+    if adoption.leaving:
+        tell.line(f"  about to be deleted, which is taken back first: {', '.join(adoption.leaving)}")
+    if yes:
+        with tell.progress("importing"):
+            adopt.adopt(at.client, adoption, role)
+    tell.answer({"dryRun": not yes, "stack": name, **adoption.found})
+    tell.remark(
+        f"{name} has them. Now: bin/landing deploy" if yes else "Nothing was changed. The same with --yes does it."
+    )
 
 
 def deploy(
     config: Annotated[str, typer.Option(help="The configuration in samconfig.toml: default or prod.")] = "default",
     architecture: Annotated[str, typer.Option(help="arm64 or x86_64.")] = "arm64",
+    role: Role = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the account and region first.")] = False,
 ) -> None:
     """Build and deploy, after a look at the parameters.
@@ -80,9 +125,10 @@ def deploy(
         protecting.clear_away(cloudformation, name)
     first = ["FIRST=yes"] if there in (None, protecting.FAILED_FIRST) else []
     make = ["make", "-C", str(ROOT), "--no-print-directory", "deploy"]
+    by = [f"CLOUDFORMATION_ROLE={role}"] if role else []
     environment = dict(os.environ) | ({"AWS_PROFILE": asked.profile} if asked.profile else {})
     deployed = subprocess.run(  # noqa: S603 - our own make, and words that were checked
-        [*make, f"CONFIG={config}", f"ARCHITECTURE={architecture}", *first], env=environment, check=False
+        [*make, f"CONFIG={config}", f"ARCHITECTURE={architecture}", *first, *by], env=environment, check=False
     )
     if deployed.returncode != 0:
         raise NotDone("The deployment did not end well: what is above says where it stopped.")

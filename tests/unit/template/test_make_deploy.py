@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ops.release import release_of
+from ops.samconfig import read, role_of
 
 ROOT = Path(__file__).parents[3]
 NEEDED = [
@@ -143,6 +144,29 @@ def test_a_first_deployment_that_fails_is_not_deployed_again(make: Make, sam: Pa
 
     assert done.returncode != 0
     assert len(calls(sam)) == 2
+
+
+def test_cloudformation_acts_as_the_role_that_it_is_given(make: Make, sam: Path) -> None:
+    role = "arn:aws:iam::123456789012:role/cloudformation"
+
+    make("deploy", f"CLOUDFORMATION_ROLE={role}", overrides=NEEDED)
+    make("deploy", overrides=NEEDED)
+    _, (_, *given), _, (_, *not_given) = calls(sam)
+
+    assert given[given.index("--role-arn") + 1] == role
+    assert "--role-arn" not in not_given
+
+
+def test_a_role_in_samconfig_is_cloudformation_s_when_a_stack_is_destroyed_too(tmp_path: Path) -> None:
+    role = "arn:aws:iam::123456789012:role/cloudformation"
+    config = tmp_path / "samconfig.toml"
+    config.write_text(
+        '[default.global.parameters]\nstack_name = "small"\nregion = "ca-central-1"\n'
+        f'[default.deploy.parameters]\nrole_arn = "{role}"\n'
+    )
+
+    assert role_of(read(config, "default")) == role
+    assert role_of({}) is None
 
 
 def test_arm64_is_the_default_architecture(make: Make, sam: Path) -> None:
