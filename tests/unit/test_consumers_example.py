@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
-from cfnlint.api import lint  # type: ignore[import-untyped]  # ships no types
+from cfnlint.api import lint
 
 from landing.domain.announcements import KINDS
 from landing.domain.connection import Status

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from cfnlint.api import lint  # type: ignore[import-untyped]  # ships no types
+from cfnlint.api import lint
 from jsonschema import Draft4Validator, Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
 from landing.domain.announcements import KINDS, Announcement
