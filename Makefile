@@ -95,7 +95,7 @@ test: setup lint ## everything that must pass: lint, types, all suites
 .PHONY: suite-in-memory suite-on-stack suite-on-emulator
 suite-in-memory: $(VENVS)/test/.installed
 	@echo "== tests in memory and virtual time"
-	$(PYTEST) -m "not long" tests/unit tests/chaos
+	$(PYTEST) -m "not long" tests/unit tests/chaos tests/world
 suite-on-stack: setup
 	@echo "== tests on the local stack"
 	$(PYTEST) -m "not long" tests/integration --ignore tests/integration/aws
@@ -164,12 +164,13 @@ kit: $(VENVS)/test/.installed ## write docs/consumers/kit/ from the simulator's 
 	@PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m tests.kit
 
 .PHONY: benchmark
-benchmark: $(VENVS)/test/.installed $(VENVS)/lambda/.installed ## compare start, batch, memory and cost; writes docs/performance.md
-	@PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m tests.benchmarks
+ROUNDS :=
+benchmark: $(foreach e,test lambda benchmark,$(VENVS)/$(e)/.installed) ## compare start, batch, memory, cost; writes docs/performance.md (10 min when quiet, 30 at most; ROUNDS=3: fewer)
+	@PYTHONPATH=.:layers/landing $(VENVS)/test/bin/python -m tests.benchmarks $(ROUNDS)
 
 .PHONY: requirements
 requirements: $(VENVS)/tools/.installed ## compile requirements/*.in to hashed files that name no index
-	@for each in layer=layers/landing/requirements.txt $(foreach e,tools stack lambda sam ops test audit,$(e)=requirements/$(e).txt); do \
+	@for each in layer=layers/landing/requirements.txt $(foreach e,tools stack lambda sam ops test audit benchmark,$(e)=requirements/$(e).txt); do \
 	  $(DOWNLOAD) $(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --no-annotate "requirements/$${each%%=*}.in" -o "$${each#*=}"; done
 

@@ -30,7 +30,7 @@ def ours(url: str, threads: int) -> Callable[[list[str]], None]:
         "FLINKS_SECRET_KEY_ARN": "secret",
         "FLINKS_API_KEY_ARN": "api",
         **dict.fromkeys(("CONNECTIONS_TABLE", "LOGIN_KEY_ARN", "INDEX_KEY_ARN", "DROP_BUCKET", "DATA_KEY_ARN"), "name"),
-        "FETCH_QUEUE_URL": url,
+        **dict.fromkeys(("FETCH_QUEUE_URL", "ERASE_QUEUE_URL"), url),
         "POWERTOOLS_METRICS_NAMESPACE": "benchmark",
     }
     # Imported by who is measured alone: the comparator shall not carry it.
@@ -57,7 +57,44 @@ def ours(url: str, threads: int) -> Callable[[list[str]], None]:
 
 
 def naive(url: str, threads: int) -> Callable[[list[str]], None]:
-    """What one writes at first: boto3, a requests Session for each thread, parse, strip, dump, gzip."""
+    """What one writes at first: a pool of threads."""
+    one = naive_connection(url, threads)
+
+    def batch(ids: list[str]) -> None:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(one, ids))
+
+    return batch
+
+
+def batch_processor(url: str, threads: int) -> Callable[[list[str]], None]:
+    """Powertools' BatchProcessor with partial responses: one record after the other."""
+    from aws_lambda_powertools.utilities.batch import (  # noqa: PLC0415
+        BatchProcessor,
+        EventType,
+        process_partial_response,
+    )
+
+    one = naive_connection(url, threads)
+    processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
+
+    def batch(ids: list[str]) -> None:
+        records = [
+            {"eventID": id_, "dynamodb": {"SequenceNumber": str(n), "Keys": {"connectionId": {"S": id_}}}}
+            for n, id_ in enumerate(ids, 1)
+        ]
+        answer = process_partial_response(
+            event={"Records": records},
+            record_handler=lambda record: one(record.dynamodb.keys["connectionId"]),
+            processor=processor,
+        )
+        assert not answer["batchItemFailures"], answer
+
+    return batch
+
+
+def naive_connection(url: str, threads: int) -> Callable[[str], None]:
+    """One connection: boto3, a requests Session for each thread, parse, strip, dump, gzip."""
     import boto3  # noqa: PLC0415
     import requests  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
@@ -100,16 +137,12 @@ def naive(url: str, threads: int) -> Callable[[list[str]], None]:
         s3.put_object(Bucket="name", Key=f"{id_}.json.gz", Body=packed, IfNoneMatch="*")
         update(id_, "ready")
 
-    def batch(ids: list[str]) -> None:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(one, ids))
-
-    return batch
+    return one
 
 
 def main() -> None:
     mode, url, threads, connections, batches = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
-    batch = {"ours": ours, "naive": naive}[mode](url, threads)
+    batch = {"ours": ours, "naive": naive, "BatchProcessor": batch_processor}[mode](url, threads)
     for number in range(batches):
         ids = [f"con_{number}_{n}" for n in range(connections)]
         wall, cpu = time.monotonic(), time.process_time()

@@ -73,3 +73,12 @@ def test_what_needs_linux_says_so_before_it_installs_or_starts_anything(make_of_
     assert "uname" in run.stdout
     assert refusal.returncode == 2
     assert "runs its local stack on Linux (x86_64 or arm64, WSL2 included); this is Darwin arm64." in refusal.stderr
+
+
+def test_every_file_of_tests_is_in_a_suite() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    suites = [word for line in makefile.splitlines() if '-m "not long"' in line for word in line.split()]
+
+    files = [file.relative_to(ROOT) for file in (ROOT / "tests").rglob("test_*.py")]
+
+    assert [file for file in files if not any(str(folder) in suites for folder in file.parents)] == []

@@ -244,6 +244,10 @@ class World:
         self._sources.append(schedule)
         return schedule
 
+    def attach(self, source: "_Source") -> None:
+        """Let something else become due."""
+        self._sources.append(source)
+
     def invoke(self, handler: Handler, event: Any, trace: str = "") -> Invocation:
         """Run a handler as Lambda does: JSON in, JSON out, and its death or exception is only an outcome.
 
@@ -364,6 +368,9 @@ class QueueMapping(_Source):
 class StreamDelivery(_Source):
     """DynamoDB stream event source mapping: the local stack's own core, one for each shard, in virtual time."""
 
+    A_MOMENT = timedelta(microseconds=1)
+    """A float may have been rounded down."""
+
     def __init__(self, world: World, table: Table, handler: Handler, mapping: dict[str, Any]) -> None:
         super().__init__(world)
         self.enabled = True
@@ -384,8 +391,7 @@ class StreamDelivery(_Source):
         waits = [lane.waits_until for lane, _ in lanes if lane.waits_until is not None]
         if any(lane.waits_until is None and shard.has_more(lane.checkpoint) for lane, shard in lanes):
             return self.world.clock.now()
-        # A microsecond more than the float says, which may have been rounded down.
-        return datetime.fromtimestamp(min(waits), UTC) + timedelta(microseconds=1) if waits else None
+        return datetime.fromtimestamp(min(waits), UTC) + self.A_MOMENT if waits else None
 
     def deliver(self) -> None:
         for mapping in self._mappings:

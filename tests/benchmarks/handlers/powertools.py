@@ -1,8 +1,8 @@
-"""The same five calls as Powertools' guide would have them: resolver with validation, logger, metrics."""
+"""The same five calls as Powertools' guide would have them: resolver with validation, logger, tracer, metrics."""
 
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
 from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import BaseModel
@@ -11,6 +11,7 @@ from tests.benchmarks.handlers import bare
 
 app = APIGatewayHttpResolver(enable_validation=True)
 logger = Logger()
+tracer = Tracer()
 metrics = Metrics()
 
 
@@ -19,6 +20,7 @@ class PostedLogin(BaseModel):
 
 
 @app.post("/connections")
+@tracer.capture_method(capture_response=False)
 def connect(login: PostedLogin) -> dict[str, Any]:
     answer = bare.lambda_handler(app.current_event.raw_event, None)
     logger.info("login received", loginIdLength=len(login.loginId))
@@ -27,6 +29,7 @@ def connect(login: PostedLogin) -> dict[str, Any]:
 
 
 @logger.inject_lambda_context
+@tracer.capture_lambda_handler(capture_response=False)
 @metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return app.resolve(event, context)
