@@ -17,6 +17,7 @@ import pytest
 from cfnlint.api import lint
 
 from landing import settings
+from landing.metrics import Metric
 from tests.processed_template import ROOT, Json, made_by_sam, source
 
 FUNCTIONS = sorted(path.parent.name for path in ROOT.glob("functions/*/app.py"))
@@ -1290,9 +1291,11 @@ def test_two_regions_can_have_a_dashboard_each(template: Json) -> None:
 def test_the_dashboard_shows_metrics_that_somebody_writes(template: Json) -> None:
     body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     widgets = json.loads(body)["widgets"]
-    shown = [w["properties"]["metrics"] for w in widgets if "flinks-landing/" in str(w)]
+    shown = [metric for w in widgets if "flinks-landing/" in str(w) for metric in w["properties"]["metrics"]]
+    searched = [re.search(r'MetricName="(\w+)"', metric[0]["expression"]) for metric in shown if len(metric) == 1]
 
-    assert {metric[1] for metrics in shown for metric in metrics} <= metrics_that_we_write()
+    assert {metric[1] for metric in shown if len(metric) > 1} <= metrics_that_we_write()
+    assert [each and each[1] for each in searched] == [Metric.ENDED_BY_CAUSE]
 
 
 # --- docs/security.md
