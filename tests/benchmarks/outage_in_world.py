@@ -64,6 +64,8 @@ def played(service: Service, rate: float, begins: float = BEGINS, ends: float = 
         (at, sum(id_ not in got or got[id_][0] > at for id_, since in came.items() if since <= at))
         for at in (EVERY * number for number in range(int(until / EVERY) + 1))
     ]
+    aside = [name for name, queue in world.queues.items() if name.endswith(("-dead", "failures")) and queue.messages]
+    assert not aside, f"put aside, to {aside}"
     over = max(got[id_][0] for id_ in behind) - ends if all(id_ in got for id_ in behind) else None
     return Hour(f"{rate:g} a second, played", rate, waiting, over, max(tries for _, tries in got.values()))
 

@@ -60,8 +60,8 @@ def simulate(rate: float, seed: int = 1) -> Hour:  # noqa: C901 - one loop of a 
             work(now, "queue")
         else:
             free[place] += 1
+            worst = max(worst, tries + 1)
             if ending == "failed":
-                worst = max(worst, tries + 1)
                 plan(now + USUAL.delay(tries, dice.random).total_seconds(), "due", connection, tries + 1)
             else:
                 waiting -= 1

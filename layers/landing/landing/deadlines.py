@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 type TimeLeft = Callable[[], timedelta]
 
@@ -22,7 +23,7 @@ class AwsCalls:
     then: float = 0
     """Seconds to leave for what must follow: whoever cannot write down how far he came has done it in vain."""
 
-    @property
+    @cached_property
     def longest(self) -> float:
         """Seconds. Between tries botocore's standard mode pauses up to 1, 2, 4… and no more than 20."""
         pauses = sum(min(2.0**tried, 20.0) for tried in range(self.attempts - 1))

@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from functools import cache
 from typing import Annotated, Self
 
 import msgspec
@@ -23,7 +24,7 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
     def from_environment(cls) -> Self:
         """Raises WrongSettings."""
         values, wrong = {}, []
-        for each in msgspec.structs.fields(cls):
+        for each in _members(cls):
             try:
                 values[each.name] = msgspec.convert(os.environ[each.encode_name], each.type, strict=False)
             except KeyError:
@@ -33,6 +34,12 @@ class Settings(msgspec.Struct, frozen=True, rename=str.upper):
         if wrong:
             raise WrongSettings(", ".join(sorted(wrong)))
         return cls(**values)
+
+
+@cache
+def _members(kind: type[Settings]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Msgspec works its annotations out anew each time."""
+    return msgspec.structs.fields(kind)
 
 
 class CallerSettings(Settings, frozen=True):
