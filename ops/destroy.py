@@ -148,7 +148,7 @@ def is_there(client: Client, kept: Kept) -> bool:
         elif kept.kind == TABLE:
             client("dynamodb").describe_table(TableName=kept.name)
         elif kept.kind == LAYER:
-            client("lambda").get_layer_version_by_arn(Arn=kept.name)
+            client("lambda").get_layer_version(**version_of(kept.name))
         else:
             key = client("kms").describe_key(KeyId=kept.name)["KeyMetadata"]
             return bool(key["KeyState"] != "PendingDeletion")
@@ -206,8 +206,13 @@ def remove_table(client: Client, name: str) -> None:
 
 def remove_layer(client: Client, arn: str) -> None:
     """One version only: stacks of one account number the versions of one layer together."""
-    name, version = arn.split(":")[-2:]
-    client("lambda").delete_layer_version(LayerName=name, VersionNumber=int(version))
+    client("lambda").delete_layer_version(**version_of(arn))
+
+
+def version_of(layer: str) -> dict[str, Any]:
+    """The layer and its version, as Lambda's calls take them, by the version's ARN."""
+    name, version = layer.split(":")[-2:]
+    return {"LayerName": name, "VersionNumber": int(version)}
 
 
 def remove_key(client: Client, name: str) -> None:

@@ -6,6 +6,8 @@ Restored, each from the service authorization reference or the service's develop
   `s3:x-amz-server-side-encryption-aws-kms-key-id` (S3);
 * `aws:PrincipalArn` of a role's session is the role's ARN (IAM, global condition keys);
 * a call on a stream is authorized on that stream's ARN (DynamoDB Streams);
+* a question about an event bus is about that bus (EventBridge);
+* a version of a layer is asked for and deleted by actions of its own (Lambda);
 * a version or alias of a function is a resource of its own, by whatever way it is named (Lambda);
 * who uses a resource under a customer-managed key must hold that key's permissions as well, seen by the key as coming
   `kms:ViaService` with the service's encryption context (S3, DynamoDB, Secrets Manager);
@@ -32,11 +34,14 @@ TABLE_ACTIONS = {
     for action in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem")
 }
 
+_OF_A_LAYER_S_VERSION = {"GET": "GetLayerVersion", "DELETE": "DeleteLayerVersion"}
+
 
 def install() -> None:
     internals.replace("request_tag_context", _conditions)
     internals.replace("s3_service_context", _s3_conditions)
     internals.replace("extract_resource_arn", _resource_arn)
+    internals.replace("lambda_action", _lambda_action)
     internals.replace("resolve_condition_key", _condition_key)
     internals.replace("enforce", _enforce)
 
@@ -76,6 +81,8 @@ def _resource_arn(
     service: str, method: str, path: str, headers: Any, body: bytes, parameters: Any, region: str, account: str
 ) -> str:
     _method.set(method)
+    if service == "events" and headers.get("x-amz-target", "").endswith(".DescribeEventBus"):
+        return f"arn:aws:events:{region}:{account}:event-bus/{_request(body).get('Name', 'default')}"
     if service == "dynamodbstreams" and (stream := _stream_arn(_request(body))):
         return stream
     arn: str = internals.extract_resource_arn(service, method, path, headers, body, parameters, region, account)
@@ -83,6 +90,13 @@ def _resource_arn(
         named = qualifier[0] if isinstance(qualifier, list) else qualifier
         return f"{arn}:{named}"
     return arn
+
+
+def _lambda_action(method: str, path: str) -> str | None:
+    if re.search("/layers/[^/]+/versions/[0-9]+$", path) and method in _OF_A_LAYER_S_VERSION:
+        return _OF_A_LAYER_S_VERSION[method]
+    action: str | None = internals.lambda_action(method, path)
+    return action
 
 
 def _stream_arn(request: dict[str, Any]) -> str | None:

@@ -68,6 +68,7 @@ _USED: dict[ModuleType, tuple[str, ...]] = {
     ),
     iam_actions: (
         "extract_resource_arn",
+        "_lambda_action",
         "request_tag_context",
         "s3_service_context",
     ),

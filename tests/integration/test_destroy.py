@@ -13,9 +13,16 @@ from botocore.exceptions import ClientError
 
 from local.aws.deployment import STACK_NAME, deploy_packaged, host_architecture
 from local.stack import Stack
+from tests.granted import Granted
 from tests.live_service import LiveService
 
 ROOT = Path(__file__).parents[2]
+THE_ACCOUNT_MAY_ALL = {
+    "Effect": "Allow",
+    "Principal": {"AWS": {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:root"}},
+    "Action": "kms:*",
+    "Resource": "*",
+}
 SMALL = {
     "Parameters": {"Environment": {"Type": "String"}},
     "Resources": {
@@ -24,7 +31,7 @@ SMALL = {
             "Type": "AWS::KMS::Key",
             "DeletionPolicy": "Retain",
             "UpdateReplacePolicy": "Retain",
-            "Properties": {"KeyPolicy": {"Version": "2012-10-17", "Statement": []}},
+            "Properties": {"KeyPolicy": {"Version": "2012-10-17", "Statement": [THE_ACCOUNT_MAY_ALL]}},
         },
         "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": {"Ref": "AWS::StackName"}}},
     },
@@ -54,11 +61,17 @@ ALL_BUT_ADMINISTER = {
 type Destroy = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="module")
+def destroyer(stack: Stack) -> Granted:
+    """Who may do what `ops/policies/destroyer.json` grants, and nothing else."""
+    return Granted(stack.emulator, "destroyer")
+
+
 @pytest.fixture
-def destroy(stack: Stack) -> Destroy:
+def destroy(stack: Stack, destroyer: Granted) -> Destroy:
     def run(name: str, *confirmed: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "ops.destroy", name, "--region", stack.emulator.region, *confirmed]
-        environment = stack.emulator.environment()
+        environment = destroyer.environment(name)
         return subprocess.run(
             command, cwd=ROOT, env=environment, input=typed, capture_output=True, text=True, check=False, timeout=100
         )
@@ -309,6 +322,15 @@ def test_destroying_twice_finds_nothing_and_says_so(
     assert second.stdout == "Nothing is left of twice.\n"
 
 
+def test_the_destroyer_s_policy_grants_what_was_asked_for_and_nothing_else(stack: Stack, destroyer: Granted) -> None:
+    asked = dict(destroyer.asked(stack.folder))
+    if "kms:ScheduleKeyDeletion" not in asked:
+        pytest.skip("says something only after stacks were destroyed")
+
+    assert [action for action, allowed in asked.items() if not allowed] == []
+    assert destroyer.actions() - set(asked) == set()
+
+
 @pytest.mark.long
 @pytest.mark.timeout(500)
 def test_make_deploys_with_sam_what_make_destroys(stack: Stack, tmp_path: Path) -> None:
@@ -316,22 +338,23 @@ def test_make_deploys_with_sam_what_make_destroys(stack: Stack, tmp_path: Path) 
     told = {each["ParameterKey"]: each["ParameterValue"] for each in ours["Parameters"]}
     needed = ("JwtIssuer", "JwtAudience", "AllowedOrigins", "FlinksApiUrl", "FlinksCustomerId")
     overrides = json.dumps([f"{name}={told[name]}" for name in needed])
+    role = f"arn:aws:iam::{stack.emulator.account_id}:role/cloudformation"
     samconfig = tmp_path / "samconfig.toml"
     samconfig.write_text(
         f'version = 0.1\n[default.global.parameters]\nstack_name = "by-make"\nregion = "{stack.emulator.region}"\n'
-        "[default.deploy.parameters]\nresolve_s3 = true\ncapabilities = 'CAPABILITY_IAM'\n"
+        f"[default.deploy.parameters]\nresolve_s3 = true\nrole_arn = '{role}'\ncapabilities = 'CAPABILITY_IAM'\n"
         f"parameter_overrides = {overrides}\n"
     )
 
-    def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def make(document: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = ["make", *arguments, f"SAMCONFIG={samconfig}", f"ARCHITECTURE={host_architecture()}"]
-        environment = stack.emulator.environment()
+        environment = Granted(stack.emulator, document).environment("by-make", CLOUDFORMATION="cloudformation")
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
-    deployed = make("deploy")
+    deployed = make("deployer", "deploy")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     made = resources(stack, "by-make")
-    destroyed = make("destroy", "CONFIRM=by-make")
+    destroyed = make("destroyer", "destroy", "CONFIRM=by-make")
 
     assert {"ConnectionsTable", "FetchAccountsFunction", "HttpApi"} <= set(made)
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr

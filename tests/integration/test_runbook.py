@@ -24,6 +24,7 @@ from tests.runbook import SAMPLE, commands
 type Run = Callable[[list[str]], None]
 
 OPERATOR = Path(__file__).parents[2] / "ops/policies/operator.json"
+DEPLOYER = Path(__file__).parents[2] / "ops/policies/deployer.json"
 RARELY = ("deploy", "adopt", "restore", "destroy")
 """What an operator may not do."""
 IN_THE_CALLERS_NAME = {"kms:Decrypt", "kms:GenerateDataKey"}
@@ -74,6 +75,11 @@ def recorder() -> Iterator[Recorder]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Target, "client", recorded)
         yield recorder
+
+
+def granted_by(document: Path) -> set[str]:
+    actions = (each["Action"] for each in json.loads(document.read_text())["Statement"])
+    return {action for each in actions for action in ([each] if isinstance(each, str) else each)}
 
 
 def actions_of(service: str, operation: str) -> set[str]:
@@ -168,14 +174,22 @@ def test_a_command_of_the_runbook_does_what_it_says(run: Run, words: list[str]) 
     run(words)
 
 
+def test_the_deployer_s_policy_grants_what_deploying_and_adopting_ask_for(recorder: Recorder) -> None:
+    if not {"deploy", "adopt"} <= set(recorder.asked):
+        pytest.skip("says something only after every command of the page has run")
+
+    asked = recorder.asked["deploy"] | recorder.asked["adopt"]
+
+    assert asked - granted_by(DEPLOYER) - {"sts:GetCallerIdentity"} == set()  # which nobody is refused
+    assert "cloudformation:SetStackPolicy" in asked
+
+
 def test_the_operator_s_policy_grants_what_the_commands_ask_for_and_nothing_else(recorder: Recorder) -> None:
     """Whoever adds a call to the tool adds its grant; a grant that nobody needs any more goes."""
     told = {words[0] for words in commands()}
     if told - set(recorder.asked) - {"--help", *REFUSED}:
         pytest.skip("says something only after every command of the page has run")
-    statements = json.loads(OPERATOR.read_text())["Statement"]
-    actions = (each["Action"] for each in statements)
-    granted = {action for each in actions for action in ([each] if isinstance(each, str) else each)}
+    granted = granted_by(OPERATOR)
 
     asked = {action for command, found in recorder.asked.items() if command not in RARELY for action in found}
 

@@ -13,6 +13,7 @@ from local.aws.deployment import EmulatorAddress, deploy_packaged
 from ops.adopt import RETAINED, adopt, prepared, retained_by
 from ops.preflight import template_in
 from ops.target import Refused
+from tests.granted import Granted
 
 TEMPLATE = template_in(Path(__file__).parents[3] / "template.yaml")
 SEAL = {"purpose": "login"}
@@ -100,8 +101,10 @@ def test_what_a_lost_stack_left_is_adopted_and_the_next_deployment_adds_the_rest
     lost = account.lose("adopted")
     client("kms").schedule_key_deletion(KeyId=lost.left["LoginKey"], PendingWindowInDays=7)
 
-    adoption = prepared(client, "adopted", TEMPLATE, {})
-    adopt(client, adoption, None)
+    deployer = Granted(account.emulator, "deployer").client("adopted")
+
+    adoption = prepared(deployer, "adopted", TEMPLATE, {})
+    adopt(deployer, adoption, None)
     made = account.deploy("adopted", PitrDays="30")
 
     (table,) = [client("dynamodb").describe_table(TableName=made["ConnectionsTable"])["Table"]]
