@@ -4,14 +4,15 @@ Everything is measured in one run, in turns, so that a busy machine slows all al
 a round, given as their median with the lowest and the highest. Times are CPU time of the process measured, unless
 they say wall. Each table is printed when it is there; one that fails, because a comparator made other calls than the
 service or the machine was too busy, is named and costs none of the others. Writes docs/performance.md, and
-docs/images/growth.svg. Takes about ten minutes on a quiet machine of two cores; on a busy one no round begins after the
-minutes that a comparison has, which makes it half an hour at the most, less rounds.
+docs/images/growth.svg. Takes about ten minutes on a quiet machine of two cores, and never above half an hour: on a busy
+one there are fewer rounds, and a table that is not there after seven minutes is given up.
 """
 
 import argparse
 import json
 import os
 import queue
+import signal
 import ssl
 import statistics
 import subprocess
@@ -25,6 +26,7 @@ from contextlib import contextmanager
 from datetime import date
 from math import ceil
 from pathlib import Path
+from typing import NoReturn
 
 import certifi
 
@@ -33,7 +35,8 @@ from tests.processed_template import ROOT
 
 FLINKS_TAKES = 0.3
 CALLS_OF_FLINKS = 3
-MINUTES = {"starts": 4, "batches": 5}
+ROUNDS_BEGIN_FOR, A_TABLE_TAKES = 4 * 60, 7 * 60
+"""Seconds, for each table: on a busy machine there are fewer rounds, and what takes longer is not measured."""
 
 
 class Bench:
@@ -88,18 +91,18 @@ def spread(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.2f} [{min(values):.2f} to {max(values):.2f}]"
 
 
-def rounds(how_many: int, seconds: float) -> Iterator[None]:
-    """So many, after one in which bytecode is written and files come into the cache; none begins after `seconds`."""
+def rounds(how_many: int) -> Iterator[None]:
+    """So many if there is time, after one in which bytecode is written and files come into the cache."""
     began = time.monotonic()
     for number in range(1 + how_many):
-        if number <= 1 or time.monotonic() - began < seconds:
+        if number <= 1 or time.monotonic() - began < ROUNDS_BEGIN_FOR:
             yield
 
 
 def starts(how_many: int) -> Iterator[Sequence[str]]:
     found: list[dict[str, start.Measured]] = []
     with bench(1000) as here:
-        for _ in rounds(how_many, MINUTES["starts"] * 60):
+        for _ in rounds(how_many):
             measured, calls = {}, {}
             for name in start.HANDLERS:
                 measured[name] = start.measure(name, here.url, here.authorities)
@@ -129,7 +132,7 @@ def in_batches(how_many: int, records: int, threads: int, kilobytes: int) -> Ite
     sizes = {"ours": records, "naive": records, "BatchProcessor": ONE_AFTER_THE_OTHER}
     found: list[dict[str, list[dict[str, float]]]] = []
     with bench(kilobytes * 1000) as here:
-        for _ in rounds(how_many, MINUTES["batches"] * 60):
+        for _ in rounds(how_many):
             measured, calls = {}, {}
             for mode, size in sizes.items():
                 measured[mode] = here.batches(mode, threads, size, 2)
@@ -191,14 +194,22 @@ def commit() -> str:
     return run.stdout.strip() or "no commit"
 
 
+def _too_long(*_: object) -> NoReturn:
+    raise TimeoutError(f"a table may take {A_TABLE_TAKES} s")
+
+
 def part(heads: Sequence[str], rows: Callable[[], Iterator[Sequence[str]]]) -> tuple[str, bool]:
     """A table, told on the screen as soon as it is there, and whether it was measured."""
     began = time.monotonic()
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(A_TABLE_TAKES)
     try:
         found, is_measured = table(heads, list(rows())), True
     except (AssertionError, OSError, subprocess.SubprocessError, queue.Empty) as mistake:
         traceback.print_exc()
         found, is_measured = f"Not measured in this run: {type(mistake).__name__}.", False
+    finally:
+        signal.alarm(0)
     print(f"\n{found}\n({time.monotonic() - began:.0f} s)", flush=True)
     return found, is_measured
 
