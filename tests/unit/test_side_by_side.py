@@ -33,12 +33,15 @@ def test_a_queue_has_so_many_batches_under_way_and_no_more(batches: int, begun: 
     url = world.sqs.create_queue(QueueName="work", Attributes={"VisibilityTimeout": "120"})["QueueUrl"]
     start = world.clock.now()
     at: list[datetime] = []
+    in_turn: list[datetime] = []
 
     def works(_: dict[str, Any]) -> dict[str, Any]:
         at.append(world.clock.now())
+        in_turn.append(world.clock.now())
         world.clock.advance(SECONDS)
         return {"batchItemFailures": []}
 
+    world.every(7, lambda _: in_turn.append(world.clock.now()))
     world.attach(QueueSideBySide(world, "work", works, batches))
     for number in range(30):
         world.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(number))
@@ -46,6 +49,7 @@ def test_a_queue_has_so_many_batches_under_way_and_no_more(batches: int, begun: 
 
     assert [(each - start).total_seconds() for each in at] == begun
     assert world.queues["work"].messages == []
+    assert in_turn == sorted(in_turn), "a batch that waits for a place is not begun before what is due sooner"
 
 
 @pytest.mark.parametrize(("threads", "tried"), [(8, [16] * 8), (1, [16, 16, 31, 31, 46, 61, 76, 91])])
