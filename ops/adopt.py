@@ -73,20 +73,24 @@ def retained_by(cloudformation: Any, name: str) -> dict[str, str]:
     }
 
 
-def prepared(client: Client, name: str, template: Json, named: Mapping[str, str]) -> Adoption:
+def prepared(
+    client: Client, name: str, template: Json, named: Mapping[str, str], *, without_table: bool = False
+) -> Adoption:
     """What is there to be adopted by a new stack `name`. Changes nothing. Raises Refused for what cannot be right.
 
     template: template.yaml with its functions in their long form. named: what the caller knows better than the deleted
-    stack, by the template's names.
+    stack, by the template's names. without_table: it is lost, and the next deployment makes an empty one.
     """
+    wanted = [each for each in RETAINED if not (without_table and each == "ConnectionsTable")]
     cloudformation = client("cloudformation")
     if (status := _status(cloudformation, name)) not in _EMPTY:
         raise Refused(
             f"There is a stack {name} ({status}). Name another in samconfig.toml; "
             "one whose import was taken back, and holds nothing, is deleted first."
         )
-    found = {**retained_by(cloudformation, name), **named}
-    if missing := [each for each in RETAINED if each not in found]:
+    known = {**retained_by(cloudformation, name), **named}
+    found = {each: known[each] for each in wanted if each in known}
+    if missing := [each for each in wanted if each not in found]:
         raise Refused(
             f"CloudFormation does not remember what {name} retained as {', '.join(missing)}: name it. "
             "A key can be told by its description."
@@ -96,7 +100,7 @@ def prepared(client: Client, name: str, template: Json, named: Mapping[str, str]
     keys = {each: _key(client("kms"), each, found[each]) for each in PURPOSES}
     _same_key(client, found, keys["DataKey"]["Arn"])
     leaving = tuple(name for name, key in keys.items() if key["KeyState"] == "PendingDeletion")
-    return Adoption(name, {each: found[each] for each in RETAINED}, to_import(client, template, found), leaving)
+    return Adoption(name, found, to_import(client, template, found), leaving)
 
 
 def adopt(client: Client, adoption: Adoption, role: str | None) -> None:
@@ -139,14 +143,15 @@ def to_import(client: Client, template: Json, found: Mapping[str, str]) -> Json:
     what a deployment may have to change (backups, protection, all that a bucket has). A key's policy names roles that
     are not imported: in its place stands the one that the key has.
     """
-    resources = {name: deepcopy(template["Resources"][name]) for name in RETAINED}
+    resources = {name: deepcopy(template["Resources"][name]) for name in found}
     resources["DropBucket"].pop("Properties")
     for name in PURPOSES:
         policy = client("kms").get_key_policy(KeyId=found[name], PolicyName="default")["Policy"]
         properties = resources[name]["Properties"]
         kept = {each: properties[each] for each in _OF_A_KEY if each in properties}
         resources[name]["Properties"] = kept | {"KeyPolicy": json.loads(policy)}
-    resources["ConnectionsTable"]["Properties"] = _table(client("dynamodb"), found["ConnectionsTable"], template)
+    if table := found.get("ConnectionsTable"):
+        resources["ConnectionsTable"]["Properties"] = _table(client("dynamodb"), table, template)
     return {"AWSTemplateFormatVersion": "2010-09-09", "Resources": resources}
 
 
@@ -200,11 +205,14 @@ def _key(kms: Any, name: str, key: str) -> Json:
 
 def _same_key(client: Client, found: Mapping[str, str], data_key: str) -> None:
     """Table and bucket are there, and under the data key. Raises Refused."""
-    described = _there(lambda: client("dynamodb").describe_table(TableName=found["ConnectionsTable"])["Table"])
-    if described is None:
-        raise Refused("The table is not there any more: restore it from a backup first.")
-    if described.get("SSEDescription", {}).get("KMSMasterKeyArn") != data_key:
-        raise Refused("The table is under another key than DataKey: these do not belong together.")
+    if table := found.get("ConnectionsTable"):
+        described = _there(lambda: client("dynamodb").describe_table(TableName=table)["Table"])
+        if described is None:
+            raise Refused(
+                "The table is not there any more: adopt --without-table, deploy, and restore --from a backup."
+            )
+        if described.get("SSEDescription", {}).get("KMSMasterKeyArn") != data_key:
+            raise Refused("The table is under another key than DataKey: these do not belong together.")
     bucket = found["DropBucket"]
     if _there(lambda: client("s3").head_bucket(Bucket=bucket)) is None:
         raise Refused("The bucket is not there any more, and what lay in it is gone.")

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
+from ops.target import Refused
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -38,6 +40,13 @@ def restore(
         return copy_back(dynamodb, s3, table, side, bucket, dry_run=dry_run)
     finally:
         remove(dynamodb, side)
+
+
+def restore_from(dynamodb: Any, s3: Any, found: str, table: str, bucket: str, *, dry_run: bool) -> dict[str, int]:
+    """The same from a table that is there already, such as AWS Backup restores one. Raises Refused. It stays."""
+    if found == table:
+        raise Refused("That is the live table itself.")
+    return copy_back(dynamodb, s3, table, found, bucket, dry_run=dry_run)
 
 
 def make_side_table(dynamodb: Any, table: str, side: str, moment: datetime | None) -> None:

@@ -22,7 +22,8 @@ WORDS = {
     "AWS::StackName": "flinks-landing",
 }
 TAKEN = {"CreateSecretKey": 1, "CreateApiKey": 1, "ConsumersElsewhere": 2}
-TAKEN |= {"NetworkGiven": 2, "KeyAdministratorGiven": 2}
+TAKEN |= {"NetworkGiven": 2, "KeyAdministratorGiven": 2, "BackupGiven": 2}
+NOT_TAKEN = 2
 """Which branch of an `Fn::If` is meant: our own secrets, no consumers elsewhere, and nothing of an account's own."""
 
 
@@ -118,6 +119,8 @@ class Policies:
         of_roles, of_resources = {}, {}
         for name, each in resources.items():
             properties = each["Properties"]
+            if TAKEN.get(each.get("Condition", "")) == NOT_TAKEN:
+                continue
             match each["Type"]:
                 case "AWS::IAM::RolePolicy":
                     role = resolved(properties["RoleName"])

@@ -10,6 +10,7 @@ from typing import Any
 from ministack.core import iam_actions, iam_evaluator
 from ministack.services import (
     apigateway,
+    backup,
     cloudwatch_logs,
     dynamodb,
     dynamodb_streams,
@@ -60,6 +61,7 @@ _USED: dict[ModuleType, tuple[str, ...]] = {
         "_update_api",
         "_validate_jwt_authorizer",
     ),
+    backup: ("_create_selection", "_delete_selection"),
     eventbridge: ("_event_bus_policies", "_put_permission", "_remove_permission"),
     iam: (
         "_delete_role_policy",

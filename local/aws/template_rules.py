@@ -1,4 +1,4 @@
-"""CloudFormation properties, and two resource types, that the emulator drops: applied with the service's own code.
+"""CloudFormation properties, and three resource types, that the emulator drops: applied with the service's own code.
 
 AWS applies every property of a template or fails the stack; so does each function here (a property it does not know is
 an error, never silence). `tests/integration/aws/test_template_properties.py` finds the next one that is dropped.
@@ -53,6 +53,7 @@ def install() -> None:
     for resource_type, create, delete in (
         ("AWS::IAM::RolePolicy", _role_policy_created, _role_policy_deleted),
         ("AWS::Events::EventBusPolicy", _bus_policy_created, _bus_policy_deleted),
+        ("AWS::Backup::BackupSelection", _selection_created, _selection_deleted),
     ):
         update = _created_anew(create, delete)
         internals.resource_handlers[resource_type] = {"create": create, "update": update, "delete": delete}
@@ -156,6 +157,20 @@ def _bus_policy_created(_: str, properties: Properties, __: str) -> tuple[str, d
 
 def _bus_policy_deleted(_: str, properties: Properties) -> None:
     _answer(internals.remove_permission({name: properties[name] for name in ("EventBusName", "StatementId")}))
+
+
+# Backup::BackupSelection is unknown to the emulator's CloudFormation, and known to its AWS Backup.
+
+
+def _selection_created(_: str, properties: Properties, __: str) -> tuple[str, dict[str, str]]:
+    plan = properties["BackupPlanId"]
+    made = _answer(internals.create_selection(plan, {"BackupSelection": properties["BackupSelection"]}))
+    return f"{made['SelectionId']}_{plan}", {"SelectionId": made["SelectionId"], "BackupPlanId": plan}
+
+
+def _selection_deleted(physical_id: str, _: Properties) -> None:
+    selection, plan = physical_id.split("_")
+    internals.delete_selection(plan, selection)
 
 
 # DynamoDB::Table drops SSESpecification, TimeToLiveSpecification, PointInTimeRecoverySpecification on create.

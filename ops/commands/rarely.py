@@ -11,7 +11,7 @@ from ops.asked import asked
 from ops.orders import NotDone
 from ops.preflight import template_in
 from ops.target import ROOT, Target
-from ops.typed import known, moment_of
+from ops.typed import known, mistake, moment_of
 
 SAMCONFIG = ROOT / "samconfig.toml"
 PROD = "prod"
@@ -23,28 +23,35 @@ Role = Annotated[
 
 def restore_(
     to: Annotated[str | None, typer.Option(help="2026-01-05T12:00:00Z; else the latest there is.")] = None,
+    found: Annotated[
+        str | None, typer.Option("--from", help="A table that AWS Backup restored, in place of --to. It stays.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Copy rows back. Else only count.")] = False,
 ) -> None:
     """Bring back rows that the table lost.
 
-    From point-in-time recovery, by way of a side table; none that were erased. Dry unless --yes.
+    From point-in-time recovery, by way of a side table, or from a table that is there; none that were erased. Dry
+    unless --yes.
     """
     moment = moment_of(to, "--to")
+    if found is not None and to is not None:
+        mistake("Give --to or --from.")
     at, tell = asked.target, asked.telling
-    with tell.progress("restoring the side table, which takes minutes to hours"):
-        fates = restore.restore(
-            at.client("dynamodb"),
-            at.client("s3"),
-            at.output("ConnectionsTable"),
-            at.output("DropBucket"),
-            moment,
-            dry_run=not yes,
-        )
+    stores = at.client("dynamodb"), at.client("s3")
+    live, bucket = at.output("ConnectionsTable"), at.output("DropBucket")
+    if found is not None:
+        with tell.progress("copying back"):
+            fates = restore.restore_from(*stores, found, live, bucket, dry_run=not yes)
+    else:
+        with tell.progress("restoring the side table, which takes minutes to hours"):
+            fates = restore.restore(*stores, live, bucket, moment, dry_run=not yes)
     tell.answer({"dryRun": not yes, **fates})
     tell.heading(f"{'restored' if yes else 'would be restored'} on {at}: {fates['restored']}")
     tell.facts((("already there", fates["alreadyThere"]), ("erased since", fates["erased"])))
     if not yes:
         tell.remark("Nothing was changed. The same with --yes does it.")
+    elif found is not None:
+        tell.remark(f"Delete the table {found} now: it holds people who have been erased.")
 
 
 def destroy_(
@@ -60,13 +67,22 @@ def destroy_(
     destroy.destroy(at.client, at.name, confirmed, role)
 
 
+def _named(text: str) -> tuple[str, str]:
+    """`LoginKey=…`: what of the template, and its name or id."""
+    name, _, there = text.partition("=")
+    if not there:
+        mistake("--resource: such as LoginKey=0a1b2c3d-….")
+    return known(name, adopt.RETAINED, "--resource"), there
+
+
 def adopt_(
     config: Annotated[str, typer.Option(help="The configuration in samconfig.toml: default or prod.")] = "default",
-    table: Annotated[str | None, typer.Option(help="Name of the table, if the deleted stack is forgotten.")] = None,
-    bucket: Annotated[str | None, typer.Option(help="Likewise, of the bucket.")] = None,
-    data_key: Annotated[str | None, typer.Option(help="Likewise, id of the key “data at rest”.")] = None,
-    login_key: Annotated[str | None, typer.Option(help="Likewise, of “seal of loginIds”.")] = None,
-    index_key: Annotated[str | None, typer.Option(help="Likewise, of “blind index of loginIds…”.")] = None,
+    resource: Annotated[
+        list[str] | None, typer.Option(help="LoginKey=its id, and so on, where the deleted stack is forgotten.")
+    ] = None,
+    without_table: Annotated[
+        bool, typer.Option("--without-table", help="The table is lost; the deployment makes an empty one.")
+    ] = False,
     role: Role = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it. Else only what would be adopted is shown.")] = False,
 ) -> None:
@@ -76,15 +92,9 @@ def adopt_(
     """
     name, region = samconfig.stack_of(samconfig.read(SAMCONFIG, config))
     at, tell = Target.of(name, asked.profile, region), asked.telling
-    given = {
-        "ConnectionsTable": table,
-        "DropBucket": bucket,
-        "DataKey": data_key,
-        "LoginKey": login_key,
-        "IndexKey": index_key,
-    }
-    named = {each: there for each, there in given.items() if there is not None}
-    adoption = adopt.prepared(at.client, name, template_in(ROOT / "template.yaml"), named)
+    named = dict(map(_named, resource or []))
+    template = template_in(ROOT / "template.yaml")
+    adoption = adopt.prepared(at.client, name, template, named, without_table=without_table)
     tell.heading(f"found, for a new stack {name} in {region}")
     tell.facts(adoption.found.items())
     if adoption.leaving:

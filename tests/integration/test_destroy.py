@@ -48,6 +48,8 @@ OF_AN_ACCOUNT = {
     "RolePath": "/teams/landing/",
     "KeyAdministratorArn": "arn:aws:iam::123456789012:root,arn:aws:iam::123456789012:role/key-admins/*",
     "ConsumerAccountIds": "210987654321",
+    "BackupVaultName": "landing",
+    "BackupVaultArn": "arn:aws:backup:ca-central-1:210987654321:backup-vault:landing",
     "LogRetentionDays": "365",
     "AlarmFailedPerHour": "25",
 }
@@ -105,6 +107,7 @@ def doomed(stack: Stack) -> tuple[str, dict[str, str]]:
     stack.client("iam").create_policy(  # a boundary that is not there lets nobody do anything
         PolicyName="developers", Path="/boundaries/", PolicyDocument=json.dumps(ALL_BUT_ADMINISTER)
     )
+    stack.client("backup").create_backup_vault(BackupVaultName="landing")
     outputs = deploy_packaged(stack.emulator, packaged, parameters | OF_AN_ACCOUNT, name)
     s3, bucket = stack.client("s3"), outputs["DropBucket"]
     for body in (b"first", b"second"):
@@ -191,6 +194,9 @@ def test_what_an_account_wants_of_its_own_is_there_all_at_once(
     (opening,) = [each for each in policy["Statement"] if each["Sid"] == "SealLogins"]
     (mapping,) = gateway.get_api_mappings(DomainName="connect.example.com")["Items"]
     (logs,) = stack.client("logs").describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}/receive")["logGroups"]
+    erasing = stack.client("lambda").get_function_configuration(FunctionName=made["DeleteConnectionFunction"])
+    plan = stack.client("backup").get_backup_plan(BackupPlanId=made["BackupPlan"])["BackupPlan"]
+    (rule,) = plan["Rules"]
     (alarm,) = stack.client("cloudwatch").describe_alarms(AlarmNames=[made["ConnectionsFail"]])["MetricAlarms"]
 
     assert (role["Path"], role["Arn"].split(":role")[1].rsplit("/", 1)[0]) == ("/teams/landing/", "/teams/landing")
@@ -205,6 +211,8 @@ def test_what_an_account_wants_of_its_own_is_there_all_at_once(
     assert gateway.get_api(ApiId=api)["DisableExecuteApiEndpoint"] is True
     assert mapping["ApiId"] == api
     assert (logs["retentionInDays"], alarm["Threshold"]) == (365, 25.0)
+    assert [each["DestinationBackupVaultArn"] for each in rule["CopyActions"]] == [OF_AN_ACCOUNT["BackupVaultArn"]]
+    assert erasing["Environment"]["Variables"]["DAYS_TO_REMOVE_COPIES"] == "1"
 
 
 def test_nothing_is_left_of_a_destroyed_stack(

@@ -9,6 +9,7 @@ import pytest
 from moto import mock_aws
 
 from ops import restore
+from ops.target import Refused
 
 TABLE, SIDE, BUCKET = "connections", "connections-side", "drops"
 
@@ -198,3 +199,20 @@ def test_a_side_table_that_was_left_behind_is_not_believed(aws: tuple[Any, Any])
 
     assert ids(dynamodb) == set()
     assert dynamodb.list_tables()["TableNames"] == [TABLE]
+
+
+def test_a_table_that_a_backup_gave_is_copied_back_from_and_stays(aws: tuple[Any, Any]) -> None:
+    dynamodb, s3 = aws
+    make_table(dynamodb, "found", row("con_lost"), row("con_erased"))
+    give_receipt(s3, "con_erased")
+
+    fates = restore.restore_from(dynamodb, s3, "found", TABLE, BUCKET, dry_run=False)
+
+    assert fates == {"restored": 1, "alreadyThere": 0, "erased": 1}
+    assert item(dynamodb, "con_lost")["status"] == {"S": "ready"}
+    assert {TABLE, "found"} == set(dynamodb.list_tables()["TableNames"])
+
+
+def test_the_live_table_is_no_backup_of_itself(aws: tuple[Any, Any]) -> None:
+    with pytest.raises(Refused, match="the live table itself"):
+        restore.restore_from(*aws, TABLE, TABLE, BUCKET, dry_run=False)

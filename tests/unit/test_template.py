@@ -685,7 +685,9 @@ def test_roles_hold_nothing_but_the_policy_written_beside_them(deployed: Json) -
     functions = of_type(deployed, "AWS::Lambda::Function")
 
     policies = of_type(deployed, "AWS::IAM::RolePolicy")
+    of_backups = policies.pop("BackupPolicy")  # no function's either
 
+    assert of_backups["RoleName"] == {"Ref": "BackupRole"}
     assert [name for name, role in roles.items() if {"ManagedPolicyArns", "Policies"} & role.keys()] == []
     assert [each["Fn::Sub"].rsplit("/", 1)[1] for each in of_code_deploy["ManagedPolicyArns"]] == [
         "AWSCodeDeployRoleForLambda"

@@ -84,7 +84,12 @@ def with_erasing(service: Service, monkeypatch: pytest.MonkeyPatch) -> Erasing:
     """Deploy delete_connection to the service's world."""
     world = service.world
     url = make_queue(world, QUEUE, "EraseQueue")
-    for name, value in {"ERASE_QUEUE_URL": url, "PITR_DAYS": "7", "ERASE_THREADS": "1"}.items():
+    for name, value in {
+        "ERASE_QUEUE_URL": url,
+        "PITR_DAYS": "7",
+        "DAYS_TO_REMOVE_COPIES": "0",
+        "ERASE_THREADS": "1",
+    }.items():
         monkeypatch.setenv(name, value)
     erasing = Erasing(service)
     loop = recursive_loop("DeleteConnectionFunction")

@@ -157,9 +157,14 @@ class ResumeSettings(Settings, frozen=True):
 
 
 class EraseSettings(Settings, frozen=True):
-    """`pitr_days`: how far back the table can be restored. `erase_threads`: connections at once in one invocation."""
+    """How long what is erased may still be in a backup; `erase_threads`: connections at once in one invocation.
+
+    `pitr_days`: how far back the table can be restored, and so long AWS Backup keeps a copy, if any.
+    `days_to_remove_copies`: how long it may take to remove one that has expired; 0 where there are none.
+    """
 
     pitr_days: int
+    days_to_remove_copies: int
     lease_seconds: int = 330
     erase_threads: int = 8
 
@@ -169,4 +174,4 @@ class EraseSettings(Settings, frozen=True):
 
     @property
     def backups_for(self) -> timedelta:
-        return timedelta(days=self.pitr_days)
+        return timedelta(days=self.pitr_days + self.days_to_remove_copies)

@@ -184,6 +184,12 @@ def test_a_stack_that_is_there_adopts_nothing(account: Account, client: Client) 
         prepared(client, "alive", TEMPLATE, {})
 
 
+def test_where_the_table_is_lost_the_rest_is_adopted_without_it(client: Client, lost: Lost) -> None:
+    adoption = prepared(client, lost.name, TEMPLATE, {"ConnectionsTable": "nowhere"}, without_table=True)
+
+    assert set(adoption.found) == set(adoption.template["Resources"]) == set(RETAINED) - {"ConnectionsTable"}
+
+
 def test_what_would_stop_the_next_deployment_is_named_first(client: Client, lost: Lost) -> None:
     client("events").create_event_bus(Name="in-the-way")
     client("logs").create_log_group(logGroupName="/aws/lambda/in-the-way/receive_login")

@@ -113,7 +113,10 @@ FOR_A_PROPERTY: dict[str, dict[str, str]] = {
 }
 """What handlers declare for a property that no resource of ours has: the day that one does, it must be granted."""
 
-NOT_FOR_US = {"AWS::IAM::Role": {"iam:DeleteRolePermissionsBoundary": "a boundary stays, or it would be none"}}
+NOT_FOR_US = {
+    "AWS::Backup::BackupSelection": {"iam:CreateServiceLinkedRole": "AWS Backup has it where there is a vault"},
+    "AWS::IAM::Role": {"iam:DeleteRolePermissionsBoundary": "a boundary stays, or it would be none"},
+}
 """What is withheld on purpose, and why."""
 
 BESIDE: dict[str, str] = {
@@ -233,6 +236,7 @@ def test_every_other_grant_is_for_names_of_one_stack_or_of_a_kind_that_has_none(
         "arn:aws:apigateway:REGION::/domainnames",
         "arn:aws:apigateway:REGION::/domainnames/*",
         "arn:aws:apigateway:REGION::/tags/*",
+        "arn:aws:backup:REGION:ACCOUNT:backup-plan:*",
         "arn:aws:cloudformation:REGION:aws:transform/Serverless-2016-10-31",
         "arn:aws:codedeploy:REGION:ACCOUNT:deploymentconfig:*",
         "arn:aws:kms:REGION:ACCOUNT:key/*",

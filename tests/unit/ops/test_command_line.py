@@ -59,6 +59,9 @@ MISTAKES = {
     "of an import": (["import", "nowhere.csv", "--ticket", A_LOGIN], "must not hold a GUID"),
     "of a receipt": (["receipt", "--ticket", A_LOGIN], "must not hold a GUID"),
     "a ticket with words": (["delete", "con_" + "a" * 26, "--ticket", "of Ms Example"], "must be a reference"),
+    "a resource that nobody adopts": (["adopt", "--resource", "LoginKy=x"], "Did you mean LoginKey?"),
+    "a resource without its id": (["adopt", "--resource", "LoginKey"], "such as LoginKey="),
+    "two moments": (["restore", "--from", "t", "--to", "2026-01-05T12:00:00Z"], "Give --to or --from"),
     "a missing file": (["delete", "--login-file", "nowhere.txt", "--ticket", "T-1"], "cannot be read"),
 }
 

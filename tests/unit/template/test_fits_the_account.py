@@ -2,10 +2,12 @@
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from landing.settings import EraseSettings
 from ops.preflight import holds
 from ops.samconfig import read
 from tests.policies import Policies, Request, Statement
@@ -38,6 +40,7 @@ def when(condition: str, value: Any, otherwise: Any = NOTHING) -> Json:
     [
         ("DomainGiven", "DomainName"),
         ("NetworkGiven", "SubnetIds"),
+        ("BackupGiven", "BackupVaultArn"),
         ("BoundaryGiven", "PermissionsBoundaryArn"),
         ("KeyAdministratorGiven", "KeyAdministratorArn"),
         ("ScopeRequired", "RequiredScope"),
@@ -55,6 +58,7 @@ def test_a_parameter_that_is_given_is_what_its_condition_sees(condition: str, pa
     [
         ("DomainHasItsCertificate", ("DomainName", "CertificateArn")),
         ("NetworkIsWhole", ("SubnetIds", "SecurityGroupIds")),
+        ("BackupIsCopied", ("BackupVaultName", "BackupVaultArn")),
     ],
 )
 def test_what_belongs_together_is_given_together_or_refused(rule: str, pair: tuple[str, str]) -> None:
@@ -146,7 +150,10 @@ def test_lambda_may_make_their_network_interfaces_and_their_own_code_may_not(mad
 def test_every_role_has_the_path_and_the_boundary_of_the_account(made: Json) -> None:
     roles = of_type(made, "AWS::IAM::Role")
 
-    assert len(roles) == len(FUNCTIONS) + 1
+    assert roles.keys() == {f"{each.title().replace('_', '')}Role" for each in FUNCTIONS} | {
+        "GradualDeploymentRole",
+        "BackupRole",
+    }
     for name, role in roles.items():
         assert role["Properties"]["Path"] == {"Ref": "RolePath"}, name
         assert role["Properties"]["PermissionsBoundary"] == when("BoundaryGiven", {"Ref": "PermissionsBoundaryArn"}), (
@@ -245,3 +252,52 @@ def test_who_needs_each_of_them_is_told_in_the_runbook() -> None:
     }
     assert switched_on - elsewhere - {"GradualDeployment"} <= told | {"SnapStart"}
     assert {"OwnerClaim", "RolePath", "CertificateArn", "SecurityGroupIds"} <= told
+
+
+# --- a backup in another account
+
+
+def test_without_a_vault_nothing_is_backed_up_elsewhere(made: Json) -> None:
+    of_backups = {name: each for name, each in made["Resources"].items() if name.startswith("Backup")}
+
+    assert set(of_backups) == {"BackupPlan", "BackupSelection", "BackupRole", "BackupPolicy"}
+    assert {each["Condition"] for each in of_backups.values()} == {"BackupGiven"}
+
+
+def test_no_backup_and_no_copy_outlives_what_receipts_say(made: Json) -> None:
+    (rule,) = made["Resources"]["BackupPlan"]["Properties"]["BackupPlan"]["BackupPlanRule"]
+    (copied,) = rule["CopyActions"]
+    told = made["Resources"]["DeleteConnectionFunction"]["Properties"]["Environment"]["Variables"]
+
+    receipts = EraseSettings(pitr_days=7, days_to_remove_copies=1)
+
+    assert rule["Lifecycle"] == copied["Lifecycle"] == {"DeleteAfterDays": {"Ref": "PitrDays"}}
+    assert told["PITR_DAYS"] == {"Ref": "PitrDays"}
+    assert told["DAYS_TO_REMOVE_COPIES"] == when("BackupGiven", "1", "0")
+    assert receipts.backups_for == timedelta(days=8)
+    assert copied["DestinationBackupVaultArn"] == {"Ref": "BackupVaultArn"}
+
+
+def test_the_table_alone_is_backed_up_elsewhere(made: Json) -> None:
+    selected = made["Resources"]["BackupSelection"]["Properties"]["BackupSelection"]
+
+    assert selected["Resources"] == [{"Fn::GetAtt": ["ConnectionsTable", "Arn"]}]
+    assert selected.keys() == {"SelectionName", "IamRoleArn", "Resources"}
+
+
+def test_who_backs_up_reads_no_row_and_no_key_but_through_the_stores(made: Json) -> None:
+    grants = made["Resources"]["BackupPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+
+    actions = {action for each in grants for action in each["Action"]}
+    of_keys = [each for each in grants if any(action.startswith("kms:") for action in each["Action"])]
+    assert {each for each in actions if each.startswith("dynamodb:")} == {
+        "dynamodb:StartAwsBackupJob",
+        "dynamodb:DescribeTable",
+        "dynamodb:DescribeContinuousBackups",
+        "dynamodb:ListTagsOfResource",
+    }
+    assert [each["Condition"].keys() for each in of_keys] == [{"StringEquals"}]
+    assert {via["Fn::Sub"].split(".")[0] for via in of_keys[0]["Condition"]["StringEquals"]["kms:ViaService"]} == {
+        "dynamodb",
+        "backup",
+    }
