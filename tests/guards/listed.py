@@ -1269,6 +1269,27 @@ GUARDS = (
         "tests/unit/test_restore.py::test_a_dry_run_copies_nothing",
     ),
     Guard(
+        "the live table is not restored from itself",
+        "ops/restore.py",
+        "    if found == table:\n",
+        "    if False:\n",
+        "tests/unit/test_restore.py::test_the_live_table_is_no_backup_of_itself",
+    ),
+    Guard(
+        "no copy of a backup outlives what receipts say",
+        "template.yaml",
+        "                Lifecycle: {DeleteAfterDays: !Ref PitrDays}\n",
+        "",
+        "tests/unit/template/test_fits_the_account.py::test_no_backup_and_no_copy_outlives_what_receipts_say",
+    ),
+    Guard(
+        "a receipt allows for the time that AWS Backup takes to remove a copy",
+        f"{LAYER}/settings.py",
+        "days=self.pitr_days + self.days_to_remove_copies)",
+        "days=self.pitr_days)",
+        "tests/unit/template/test_fits_the_account.py::test_no_backup_and_no_copy_outlives_what_receipts_say",
+    ),
+    Guard(
         "the side table of a restore goes",
         "ops/restore.py",
         "    finally:\n        remove(dynamodb, side)\n",
