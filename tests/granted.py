@@ -14,6 +14,33 @@ from local.aws.deployment import EmulatorAddress
 
 POLICIES = Path(__file__).parents[1] / "ops/policies"
 
+_CHANGE_SETS = {"CreateChangeSet", "DescribeChangeSet", "DescribeStackEvents", "DescribeStacks", "ExecuteChangeSet"}
+
+ASKED_BY_SAM = {f"cloudformation:{each}" for each in _CHANGE_SETS} | {"s3:GetObject", "s3:PutObject"}
+"""What `make deploy` is heard to ask (tests/integration/test_destroy.py, long)."""
+
+ASKED_TO_ADOPT = {
+    *(f"cloudformation:{each}" for each in (*_CHANGE_SETS, "ListStacks")),
+    *("dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "events:DescribeEventBus", "logs:DescribeLogGroups"),
+    *("kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKey", "kms:GetKeyPolicy"),
+    *("s3:GetEncryptionConfiguration", "s3:ListBucket"),
+}
+"""What adopting is heard to ask (tests/integration/aws/test_adopt.py)."""
+
+ASKED_ELSEWHERE = {
+    "cloudformation:DeleteStack": "a first deployment that failed is cleared away (tests/unit/ops/test_protecting.py)",
+    "cloudformation:GetTemplateSummary": "SAM asks it for the parameters that are not given (samcli, Deployer)",
+    "iam:PassRole": "CloudFormation's role is handed over (IAM User Guide, Passing roles)",
+    **dict.fromkeys(
+        (
+            *("s3:CreateBucket", "s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging"),
+            *("s3:PutBucketVersioning", "s3:PutEncryptionConfiguration"),
+        ),
+        "CloudFormation makes SAM's bucket once, as whoever deploys (samcli, bootstrap)",
+    ),
+}
+"""What no test hears, and why it is asked."""
+
 
 @dataclass(frozen=True)
 class Granted:

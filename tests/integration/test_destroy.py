@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from local.aws.deployment import STACK_NAME, deploy_packaged, host_architecture
 from local.stack import Stack
-from tests.granted import Granted
+from tests.granted import ASKED_BY_SAM, Granted
 from tests.live_service import LiveService
 
 ROOT = Path(__file__).parents[2]
@@ -364,6 +364,8 @@ def test_make_deploys_with_sam_what_make_destroys(stack: Stack, tmp_path: Path) 
     made = resources(stack, "by-make")
     destroyed = make("destroyer", "destroy", "CONFIRM=by-make")
 
+    asked = dict(Granted(stack.emulator, "deployer").asked(stack.folder))
+    assert asked == dict.fromkeys(ASKED_BY_SAM, True)
     assert {"ConnectionsTable", "FetchAccountsFunction", "HttpApi"} <= set(made)
     assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
     assert not is_there(partial(stack.client("s3").head_bucket, Bucket=made["DropBucket"]))

@@ -460,6 +460,7 @@ def test_logins_from_elsewhere_are_each_brought_once_though_the_first_run_died(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_ten_thousand_logins_are_each_brought_once_though_the_first_run_died(
     live: LiveService, stack: Stack, landing: Landing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from local.aws.deployment import EmulatorAddress, deploy_packaged
 from ops.adopt import RETAINED, adopt, prepared, retained_by
 from ops.preflight import template_in
 from ops.target import Refused
-from tests.granted import Granted
+from tests.granted import ASKED_TO_ADOPT, Granted
 
 TEMPLATE = template_in(Path(__file__).parents[3] / "template.yaml")
 SEAL = {"purpose": "login"}
@@ -96,15 +96,17 @@ def lost(account: Account) -> Lost:
 
 
 def test_what_a_lost_stack_left_is_adopted_and_the_next_deployment_adds_the_rest(
-    account: Account, client: Client
+    account: Account, client: Client, emulator_folder: Path
 ) -> None:
     lost = account.lose("adopted")
     client("kms").schedule_key_deletion(KeyId=lost.left["LoginKey"], PendingWindowInDays=7)
 
-    deployer = Granted(account.emulator, "deployer").client("adopted")
+    granted = Granted(account.emulator, "deployer")
+    deployer = granted.client("adopted")
 
     adoption = prepared(deployer, "adopted", TEMPLATE, {})
     adopt(deployer, adoption, None)
+    asked = dict(granted.asked(emulator_folder))
     made = account.deploy("adopted", PitrDays="30")
 
     (table,) = [client("dynamodb").describe_table(TableName=made["ConnectionsTable"])["Table"]]
@@ -113,6 +115,7 @@ def test_what_a_lost_stack_left_is_adopted_and_the_next_deployment_adds_the_rest
     row = client("dynamodb").get_item(TableName=made["ConnectionsTable"], Key={"connectionId": {"S": "con_kept"}})
     drop = client("s3").get_object(Bucket=made["DropBucket"], Key="accounts/v1/con_kept/000001.json.gz")
     assert adoption.leaving == ("LoginKey",)
+    assert asked == dict.fromkeys(ASKED_TO_ADOPT, True)
     assert {name: made[name] for name in RETAINED} == lost.left
     assert made["EventBus"] == "adopted"
     assert row["Item"]["connectionId"] == {"S": "con_kept"}
