@@ -103,12 +103,6 @@ def timeout(template: Json, folder: str) -> int:
 # --- it can be deployed
 
 
-def test_the_template_lints_clean() -> None:
-    found = lint((ROOT / "template.yaml").read_text())
-
-    assert [str(problem) for problem in found] == []
-
-
 @pytest.mark.parametrize("gradual", ["true", "false"])
 def test_what_sam_makes_of_it_lints_clean(gradual: str) -> None:
     found = lint(json.dumps(made_by_sam(GradualDeployment=gradual)))
