@@ -122,8 +122,8 @@ class Objects:
         bucket, prefix = self._bucket(call), call.get("Prefix", "")
         found = [
             (version, version is versions[-1])
-            for key, versions in sorted(bucket.versions.items())
-            if key.startswith(prefix)
+            for key in sorted(key for key in bucket.versions if key.startswith(prefix))
+            for versions in [bucket.versions[key]]
             for version in reversed(versions)
         ]
         if key_marker := call.get("KeyMarker"):
