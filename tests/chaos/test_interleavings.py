@@ -13,6 +13,8 @@ import pytest
 
 from landing import wiring
 from landing.domain.connection import Status
+from landing.verbs import fetch_accounts
+from tests.chaos.walks import Inline
 from tests.chaos.workers import Worker, Workers
 from tests.world.erasing import LAMBDA_SECONDS, Erasing, with_erasing
 from tests.world.service import Service, running_service
@@ -65,6 +67,7 @@ class Stage:
 @contextmanager
 def stage(monkeypatch: pytest.MonkeyPatch, *, polled: bool = False) -> Iterator[Stage]:
     """A connection that waits to be fetched: for the first time, or, `polled`, for what Flinks was collecting."""
+    monkeypatch.setattr(fetch_accounts, "ThreadPoolExecutor", Inline)
     with running_service(World(), monkeypatch) as service:
         on = Stage(service, with_erasing(service, monkeypatch))
         on.connection_id = service.connect_and_post(pending={"polls": int(polled)})
