@@ -14,6 +14,7 @@ from landing.settings import ResumeSettings
 from landing.stores.connection_row import to_item
 from landing.stores.drop_store import drop_key
 from landing.stores.login_seal import Purpose
+from tests.world import world
 from tests.world.erasing import Erasing, with_erasing
 from tests.world.service import BUCKET, TABLE, Service
 
@@ -115,6 +116,7 @@ def test_everything_of_an_owner_is_deleted_with_a_receipt_each(
     seconds_each: int,
 ) -> None:
     service.stream.enabled = False
+    monkeypatch.setattr(world, "SPINNING", 2000 + 3 * how_many)  # so many messages may be due at one moment
     ids = of_alice(service, how_many)
     takes_its_time(service, monkeypatch, seconds_each)
     looked = Orders(erasing, limit).give(dry_run=True)

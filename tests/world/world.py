@@ -88,6 +88,7 @@ class World:
         self._lock = RLock()
         self._invoking = self._dead = False
         self._at_once = 0  # deliveries since the clock last moved
+        self._stepped_at = start
         self._trace = ""  # of the invocation under way
         self._on_its_way: Callable[[], Any] = lambda: None
         self._faults: dict[tuple[str, str], deque[tuple[str, bool]]] = {}
@@ -273,7 +274,9 @@ class World:
         if not due or (until and min(due)[0] > until):
             return False
         moment, number = min(due)
-        self._at_once = self._at_once + 1 if moment <= self.clock.now() else 0
+        now = max(moment, self.clock.now())
+        self._at_once = self._at_once + 1 if now == self._stepped_at else 0
+        self._stepped_at = now
         assert self._at_once < SPINNING, "it spins: something is due again and again at one moment"
         self.clock.advance_to(moment)
         self._sources[number].deliver()
