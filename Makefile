@@ -89,8 +89,8 @@ lint: $(VENVS)/test/.installed ## ruff (bandit's rules among them), mypy --stric
 	PYTHONPATH=layers/landing $(VENVS)/test/bin/lint-imports --no-logo --no-cache
 
 .PHONY: test
-test: setup lint ## everything that must pass: lint, types, all suites
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target suite-in-memory suite-on-stack suite-on-emulator
+test: setup lint ## everything that must pass: lint, types, all suites (three at once: the browser's mostly waits)
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target suite-in-memory suite-on-stack suite-on-emulator
 
 .PHONY: suite-in-memory suite-on-stack suite-on-emulator
 suite-in-memory: $(VENVS)/test/.installed

@@ -23,6 +23,7 @@ def test_a_person_gets_from_the_first_click_to_her_accounts(meet: Meet, live: Li
     inside.get_by_label("Username").fill(below["Username"])
     inside.get_by_label("Password").fill(below["Password"])
     inside.get_by_role("button", name="Sign in").click()
+    inside.get_by_label("Password").wait_for(state="detached")  # until the next page is there
     question = inside.locator("label").inner_text()
     inside.get_by_label(question).fill(below[question])
     inside.get_by_role("button", name="Continue").click()
