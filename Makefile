@@ -90,12 +90,16 @@ lint: $(VENVS)/test/.installed ## ruff (bandit's rules among them), mypy --stric
 
 .PHONY: test
 test: setup lint ## everything that must pass: lint, types, all suites (three at once: the browser's mostly waits)
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target suite-in-memory suite-on-stack suite-on-emulator
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target suite-of-units suite-on-stack suite-on-emulator suite-in-virtual-time
 
-.PHONY: suite-in-memory suite-on-stack suite-on-emulator
-suite-in-memory: $(VENVS)/test/.installed
-	@echo "== tests in memory and virtual time"
-	$(PYTEST) -m "not long" tests/unit tests/chaos tests/world
+.PHONY: suite-in-memory suite-of-units suite-in-virtual-time suite-on-stack suite-on-emulator
+suite-in-memory: suite-of-units suite-in-virtual-time ## of the tests, those that need no local stack and no browser
+suite-of-units: $(VENVS)/test/.installed
+	@echo "== tests in memory"
+	$(PYTEST) -m "not long" tests/unit
+suite-in-virtual-time: $(VENVS)/test/.installed
+	@echo "== tests of the virtual world, and schedules in it"
+	$(PYTEST) -m "not long" tests/chaos tests/world
 suite-on-stack: setup
 	@echo "== tests on the local stack"
 	$(PYTEST) -m "not long" tests/integration --ignore tests/integration/aws
