@@ -29,7 +29,8 @@ def test_a_login_that_hangs_holds_up_no_other_and_calls_overlap(live: LiveServic
     slow = live.connect_bank()
     others = [live.connect_bank() for _ in range(20)]
     live.control("DELETE", "/calls")
-    live.control("POST", "/faults", {"endpoint": "Authorize", "loginId": slow, "steps": [{"fault": "ok", "hang": 8}]})
+    hangs = {"endpoint": "GetAccountsDetail", "loginId": slow, "steps": [{"fault": "ok", "hang": 25}]}
+    live.control("POST", "/faults", hangs)
 
     slow_id = str(live.post(slow).body["connectionId"])
     with ThreadPoolExecutor(8) as browsers:
