@@ -12,9 +12,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import WaiterError
 
+from ops.destroy import skipped, there
 from ops.orders import NotDone
+from ops.protecting import state_of
 from ops.target import Refused
 
 type Client = Callable[[str], Any]
@@ -41,8 +43,7 @@ PURPOSES = {
 """How a key's description ends, and its kind."""
 
 _OF_A_KEY = ("Description", "KeySpec", "KeyUsage")
-_EMPTY = frozenset({"REVIEW_IN_PROGRESS", "DELETE_COMPLETE"})
-_MISSING = frozenset({"404", "NoSuchBucket", "ResourceNotFoundException", "NotFoundException"})
+_EMPTY = frozenset({None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"})
 _OFTEN = {"Delay": 3, "MaxAttempts": 400}
 
 
@@ -64,12 +65,10 @@ def retained_by(cloudformation: Any, name: str) -> dict[str, str]:
     if not deleted:
         return {}
     last = max(deleted, key=lambda each: each["CreationTime"])
-    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=last["StackId"])
     return {
         event["LogicalResourceId"]: event["PhysicalResourceId"]
-        for page in pages
-        for event in page["StackEvents"]
-        if event.get("ResourceStatus") == "DELETE_SKIPPED" and event["LogicalResourceId"] in RETAINED
+        for event in skipped(cloudformation, last["StackId"])
+        if event["LogicalResourceId"] in RETAINED
     }
 
 
@@ -83,7 +82,7 @@ def prepared(
     """
     wanted = [each for each in RETAINED if not (without_table and each == "ConnectionsTable")]
     cloudformation = client("cloudformation")
-    if (status := _status(cloudformation, name)) not in _EMPTY:
+    if (status := state_of(cloudformation, name)) not in _EMPTY:
         raise Refused(
             f"There is a stack {name} ({status}). Name another in samconfig.toml; "
             "one whose import was taken back, and holds nothing, is deleted first."
@@ -182,20 +181,10 @@ def _by_name(attributes: list[dict[str, str]]) -> list[dict[str, str]]:
     return sorted(attributes, key=lambda each: each["AttributeName"])
 
 
-def _status(cloudformation: Any, name: str) -> str:
-    try:
-        (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ValidationError":
-            return "DELETE_COMPLETE"
-        raise
-    return str(stack["StackStatus"])
-
-
 def _key(kms: Any, name: str, key: str) -> Json:
     """The key, if it is there and of this use. Raises Refused."""
     purpose, spec = PURPOSES[name]
-    described: Json | None = _there(lambda: kms.describe_key(KeyId=key)["KeyMetadata"])
+    described: Json | None = there(lambda: kms.describe_key(KeyId=key)["KeyMetadata"])
     if described is None:
         raise Refused(f"{name} is not there any more: without it nothing that it protects can be read.")
     if not described.get("Description", "").endswith(f": {purpose}") or described["KeySpec"] != spec:
@@ -206,7 +195,7 @@ def _key(kms: Any, name: str, key: str) -> Json:
 def _same_key(client: Client, found: Mapping[str, str], data_key: str) -> None:
     """Table and bucket are there, and under the data key. Raises Refused."""
     if table := found.get("ConnectionsTable"):
-        described = _there(lambda: client("dynamodb").describe_table(TableName=table)["Table"])
+        described = there(lambda: client("dynamodb").describe_table(TableName=table)["Table"])
         if described is None:
             raise Refused(
                 "The table is not there any more: adopt --without-table, deploy, and restore --from a backup."
@@ -214,7 +203,7 @@ def _same_key(client: Client, found: Mapping[str, str], data_key: str) -> None:
         if described.get("SSEDescription", {}).get("KMSMasterKeyArn") != data_key:
             raise Refused("The table is under another key than DataKey: these do not belong together.")
     bucket = found["DropBucket"]
-    if _there(lambda: client("s3").head_bucket(Bucket=bucket)) is None:
+    if there(lambda: client("s3").head_bucket(Bucket=bucket)) is None:
         raise Refused("The bucket is not there any more, and what lay in it is gone.")
     rules = client("s3").get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     under = {each["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID") for each in rules}
@@ -224,17 +213,8 @@ def _same_key(client: Client, found: Mapping[str, str], data_key: str) -> None:
 
 def _clashes(client: Client, name: str) -> Iterator[str]:
     """What has a name that the next deployment gives: CloudFormation would find it taken."""
-    if _there(lambda: client("events").describe_event_bus(Name=name)) is not None:
+    if there(lambda: client("events").describe_event_bus(Name=name)) is not None:
         yield f"event bus {name}"
     for prefix in (f"/aws/lambda/{name}/", f"/aws/vendedlogs/apigateway/{name}/"):
         for group in client("logs").describe_log_groups(logGroupNamePrefix=prefix)["logGroups"]:
             yield f"log group {group['logGroupName']}"
-
-
-def _there[T](look: Callable[[], T]) -> T | None:
-    try:
-        return look()
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _MISSING:
-            return None
-        raise

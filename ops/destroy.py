@@ -47,6 +47,8 @@ SAID = {
 }
 """In the order of removal: while a key is there, what it protects can still be read."""
 
+_MISSING = frozenset({"404", "NoSuchBucket", "ResourceNotFoundException", "NotFoundException"})
+
 
 def destroy(client: Client, name: str, confirm: Callable[[], str], role: str | None = None) -> None:
     """Remove the stack `name`, once `confirm` gives that name. Raises Refused, ClientError or WaiterError.
@@ -121,11 +123,15 @@ def kept_by(cloudformation: Any, stack: dict[str, Any]) -> list[Kept]:
     if stack["StackStatus"] != "DELETE_COMPLETE":
         pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack["StackId"])
         found += [each for page in pages for each in page["StackResourceSummaries"]]
-    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack["StackId"])
-    events = (each for page in pages for each in page["StackEvents"])
-    found += [each for each in events if each.get("ResourceStatus") == "DELETE_SKIPPED"]
+    found += skipped(cloudformation, stack["StackId"])
     kept = (Kept(each["ResourceType"], each.get("PhysicalResourceId", "")) for each in found)
     return list(dict.fromkeys(each for each in kept if each.kind in SAID and each.name))
+
+
+def skipped(cloudformation: Any, stack_id: str) -> list[dict[str, Any]]:
+    """The events by which a stack's deletion left something behind, as CloudFormation tells them for 90 days."""
+    pages = cloudformation.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+    return [each for page in pages for each in page["StackEvents"] if each.get("ResourceStatus") == "DELETE_SKIPPED"]
 
 
 def rules_on_the_bus(client: Client, stack_id: str) -> list[str]:
@@ -142,21 +148,24 @@ def rules_on_the_bus(client: Client, stack_id: str) -> list[str]:
 
 
 def is_there(client: Client, kept: Kept) -> bool:
+    if kept.kind == BUCKET:
+        return there(lambda: client("s3").head_bucket(Bucket=kept.name)) is not None
+    if kept.kind == TABLE:
+        return there(lambda: client("dynamodb").describe_table(TableName=kept.name)) is not None
+    if kept.kind == LAYER:
+        return there(lambda: client("lambda").get_layer_version(**version_of(kept.name))) is not None
+    key = there(lambda: client("kms").describe_key(KeyId=kept.name)["KeyMetadata"])
+    return key is not None and bool(key["KeyState"] != "PendingDeletion")
+
+
+def there[T](look: Callable[[], T]) -> T | None:
+    """What a look at one thing of AWS gives; None where there is no such thing."""
     try:
-        if kept.kind == BUCKET:
-            client("s3").head_bucket(Bucket=kept.name)
-        elif kept.kind == TABLE:
-            client("dynamodb").describe_table(TableName=kept.name)
-        elif kept.kind == LAYER:
-            client("lambda").get_layer_version(**version_of(kept.name))
-        else:
-            key = client("kms").describe_key(KeyId=kept.name)["KeyMetadata"]
-            return bool(key["KeyState"] != "PendingDeletion")
+        return look()
     except ClientError as error:
-        if error.response["Error"]["Code"] in {"404", "NoSuchBucket", "ResourceNotFoundException", "NotFoundException"}:
-            return False
+        if error.response["Error"]["Code"] in _MISSING:
+            return None
         raise
-    return True
 
 
 # --- one step each, safe to repeat

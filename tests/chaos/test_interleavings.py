@@ -14,8 +14,7 @@ import pytest
 from landing import wiring
 from landing.domain.connection import Status
 from landing.verbs import fetch_accounts
-from tests.chaos.walks import Inline
-from tests.chaos.workers import Worker, Workers
+from tests.chaos.workers import Inline, Worker, Workers
 from tests.world.erasing import LAMBDA_SECONDS, Erasing, with_erasing
 from tests.world.service import Service, running_service
 from tests.world.world import World

@@ -6,15 +6,14 @@ are left out before it. `schedules` makes walks, runs them, replays them and mak
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from random import Random
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,7 +25,7 @@ from landing.verbs import fetch_accounts
 from ops import restore
 from tests.chaos.promises import Heard, Promises
 from tests.chaos.reference import Broken, Reference
-from tests.chaos.workers import Worker, Workers
+from tests.chaos.workers import Inline, Worker, Workers
 from tests.world.audience import Audience, audience_of
 from tests.world.erasing import LAMBDA_SECONDS as ERASER_SECONDS
 from tests.world.erasing import Erasing, with_erasing
@@ -543,25 +542,6 @@ class Walk:
 
 def _without_bodies(parameters: dict[str, Any]) -> dict[str, Any]:
     return {name: value if name != "Body" else len(value) for name, value in parameters.items()}
-
-
-class Inline:
-    """In place of a pool of one thread: the same work in the same order, in the caller's own."""
-
-    def __init__(self, _: int) -> None: ...
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def submit(self, work: Callable[..., Any], *given: Any) -> Future[Any]:
-        done: Future[Any] = Future()
-        try:
-            done.set_result(work(*given))
-        except BaseException as error:  # noqa: BLE001 - as the pool's threads do
-            done.set_exception(error)
-        return done
 
 
 @contextmanager

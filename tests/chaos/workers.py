@@ -1,8 +1,9 @@
 """Workers who stop before each call that leaves them, until a schedule lets them go on, or die there."""
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from threading import Semaphore, Thread, get_ident
-from typing import Any
+from typing import Any, Self
 
 from tests.world.world import WorkerDied, World
 
@@ -85,3 +86,22 @@ class Worker:
             del self._workers.at_work[get_ident()]
             self.over = True
             self._stopped.release()
+
+
+class Inline:
+    """In place of a pool of one thread: the same work in the same order, in the caller's own."""
+
+    def __init__(self, _: int) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def submit(self, work: Callable[..., Any], *given: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(work(*given))
+        except BaseException as error:  # noqa: BLE001 - as the pool's threads do
+            done.set_exception(error)
+        return done

@@ -337,12 +337,21 @@ def _stream(operation: str) -> Callable[[Deployed, Request], Call]:
     return call
 
 
-def _queue(operation: str, **more: Any) -> Callable[[Deployed, Request], Call]:
-    return lambda deployed, request: (
-        "sqs",
-        operation,
-        {"QueueUrl": deployed.names["AWS::SQS::Queue"][request.on], **more},
-    )
+type Calls = Callable[..., Callable[[Deployed, Request], Call]]
+
+
+def _by_name(service: str, parameter: str, kind: str) -> Calls:
+    """Calls of a service that name their resource in one parameter."""
+
+    def named(operation: str, **more: Any) -> Callable[[Deployed, Request], Call]:
+        return lambda deployed, request: (service, operation, {parameter: deployed.names[kind][request.on], **more})
+
+    return named
+
+
+_queue = _by_name("sqs", "QueueUrl", "AWS::SQS::Queue")
+_function = _by_name("lambda", "FunctionName", "AWS::Lambda::Function")
+_role = _by_name("iam", "RoleName", "AWS::IAM::Role")
 
 
 def _secret(operation: str, **more: Any) -> Callable[[Deployed, Request], Call]:
@@ -352,22 +361,6 @@ def _secret(operation: str, **more: Any) -> Callable[[Deployed, Request], Call]:
 def _event(deployed: Deployed, request: Request) -> Call:
     entry = {"EventBusName": deployed.names["AWS::Events::EventBus"][request.on], "Source": "x"}
     return "events", "put_events", {"Entries": [{**entry, "DetailType": "x", "Detail": "{}"}]}
-
-
-def _function(operation: str, **more: Any) -> Callable[[Deployed, Request], Call]:
-    return lambda deployed, request: (
-        "lambda",
-        operation,
-        {"FunctionName": deployed.names["AWS::Lambda::Function"][request.on], **more},
-    )
-
-
-def _role(operation: str, **more: Any) -> Callable[[Deployed, Request], Call]:
-    return lambda deployed, request: (
-        "iam",
-        operation,
-        {"RoleName": deployed.names["AWS::IAM::Role"][request.on], **more},
-    )
 
 
 KEY = {"connectionId": {"S": "x"}}
