@@ -4,7 +4,8 @@ import gzip
 import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -126,6 +127,17 @@ def eventually[T](look: Callable[[], T | None], what: str, within: timedelta = P
             return seen
         time.sleep(0.1)
     raise AssertionError(f"not within {within}: {what}")
+
+
+@contextmanager
+def one_batch(live: LiveService) -> Iterator[None]:
+    """The table's stream is read only afterwards: what is posted within is delivered together."""
+    client = live.client("lambda")
+    mappings = client.list_event_source_mappings(FunctionName=live.stack.outputs["FetchAccountsFunction"])
+    (stream,) = (m["UUID"] for m in mappings["EventSourceMappings"] if ":dynamodb:" in m["EventSourceArn"])
+    client.update_event_source_mapping(UUID=stream, Enabled=False)
+    yield
+    client.update_event_source_mapping(UUID=stream, Enabled=True)
 
 
 def listener_beside(live: LiveService, name: str = "a-listener") -> str:

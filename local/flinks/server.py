@@ -1,12 +1,12 @@
-"""A thin HTTP/1.1 server on loopback: writes each reply in one segment, or mistreats it as its wire says."""
+"""A thin HTTP/1.1 server on loopback: writes each reply, or mistreats it as its wire says."""
 
 import os
 import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,7 +17,7 @@ from local.flinks.reply import Reply
 DRIPS_PER_SECOND = 10
 
 type App = Callable[[str, str, dict[str, str], bytes], AbstractContextManager[Reply]]
-"""Takes method, path, headers and body; is left once the reply is on the wire."""
+"""Takes method, path, headers and body; is left when all of the reply but its last byte is on the wire."""
 
 
 class Server(ThreadingHTTPServer):
@@ -56,15 +56,26 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        with self.server.app(self.command, self.path, dict(self.headers), body) as reply:
-            try:
-                self._write(reply)
-            except OSError:  # the client has gone
-                self.close_connection = True
+        last_byte = b""
+        with self.server.app(self.command, self.path, dict(self.headers), body) as reply, self._to_a_client():
+            last_byte = self._write(reply)
+        # The call is over now, and only then for the client: its next one may come at once.
+        with self._to_a_client():
+            self.connection.sendall(last_byte)
+            if reply.wire.reset:
+                self._reset()
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 - http.server looks them up so
 
-    def _write(self, reply: Reply) -> None:
+    @contextmanager
+    def _to_a_client(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:  # the client has gone
+            self.close_connection = True
+
+    def _write(self, reply: Reply) -> bytes:
+        """Send all but the last byte, which it gives back."""
         wire = reply.wire
         if wire.hang_seconds:
             self.server.stopping.wait(wire.hang_seconds)
@@ -77,13 +88,12 @@ class _Handler(BaseHTTPRequestHandler):
             "body": head + reply.body[: len(reply.body) // 2],
         }[wire.cut]
         if wire.bytes_per_second:
-            self._drip(message, wire.bytes_per_second)
+            self._drip(message[:-1], wire.bytes_per_second)
         else:
-            self.connection.sendall(message)
+            self.connection.sendall(message[:-1])
         if ends:
             self.close_connection = True
-        if wire.reset:
-            self._reset()
+        return message[-1:]
 
     def _head(self, reply: Reply, *, ends: bool) -> bytes:
         headers = {"Date": formatdate(usegmt=True), "Content-Length": str(len(reply.body)), **reply.headers}

@@ -1,11 +1,9 @@
 """Flinks at its worst, over real sockets, on the local stack: nobody waits for a poisoned neighbour."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
-from tests.live_service import LiveService, eventually
+from tests.live_service import LiveService, eventually, one_batch
 
 HOW_MANY = 100
 SLOW = 15
@@ -25,17 +23,6 @@ POISONS: dict[str, dict[str, Any]] = {
 }
 OVER = {"gzip bomb": "flinks_answer_too_large", "60 MB": "flinks_answer_too_large"}
 SLOW_ONES = ("hangs", "drips")
-
-
-@contextmanager
-def one_batch(live: LiveService) -> Iterator[None]:
-    """The table's stream is read only afterwards: what is posted within is delivered together."""
-    client = live.client("lambda")
-    mappings = client.list_event_source_mappings(FunctionName=live.stack.outputs["FetchAccountsFunction"])
-    (stream,) = (m["UUID"] for m in mappings["EventSourceMappings"] if ":dynamodb:" in m["EventSourceArn"])
-    client.update_event_source_mapping(UUID=stream, Enabled=False)
-    yield
-    client.update_event_source_mapping(UUID=stream, Enabled=True)
 
 
 def poison(live: LiveService, login_id: str, fault: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.live_service import LiveService, eventually
+from tests.live_service import LiveService, eventually, one_batch
 
 HOW_MANY = 100
 
@@ -32,8 +32,8 @@ def test_a_login_that_hangs_holds_up_no_other_and_calls_overlap(live: LiveServic
     hangs = {"endpoint": "GetAccountsDetail", "loginId": slow, "steps": [{"fault": "ok", "hang": 25}]}
     live.control("POST", "/faults", hangs)
 
-    slow_id = str(live.post(slow).body["connectionId"])
-    with ThreadPoolExecutor(8) as browsers:
+    with one_batch(live), ThreadPoolExecutor(8) as browsers:
+        slow_id = str(live.post(slow).body["connectionId"])
         connection_ids = [str(answer.body["connectionId"]) for answer in browsers.map(live.post, others)]
     eventually(lambda: all_ready(live, connection_ids), "all others ready")
     meanwhile = live.row(slow_id).status
