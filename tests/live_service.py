@@ -14,6 +14,7 @@ import requests
 
 from landing.domain.connection import Connection
 from landing.stores.connection_row import from_item
+from local.aws import deployment
 from local.stack import Stack
 
 PATIENCE = timedelta(seconds=60)
@@ -109,6 +110,12 @@ class LiveService:
 
     def client(self, service: str) -> Any:
         return self.stack.client(service)
+
+    def fetches_ended(self) -> list[dict[str, Any]]:
+        """The lines in which the function says how its claims ended; a batch has said so once it is over."""
+        group, line = f"/aws/lambda/{deployment.STACK_NAME}/fetch_accounts", '"message":"fetch ended"'
+        pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+        return [json.loads(event["message"]) for page in pages for event in page["events"] if line in event["message"]]
 
     # --- Flinks
 
