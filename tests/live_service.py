@@ -16,6 +16,7 @@ from landing.domain.connection import Connection
 from landing.stores.connection_row import from_item
 from local.aws import deployment
 from local.stack import Stack
+from ops.logs import parsed
 
 PATIENCE = timedelta(seconds=60)
 
@@ -113,9 +114,11 @@ class LiveService:
 
     def fetches_ended(self) -> list[dict[str, Any]]:
         """The lines in which the function says how its claims ended; a batch has said so once it is over."""
-        group, line = f"/aws/lambda/{deployment.STACK_NAME}/fetch_accounts", '"message":"fetch ended"'
+        group = f"/aws/lambda/{deployment.STACK_NAME}/fetch_accounts"
         pages = self.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
-        return [json.loads(event["message"]) for page in pages for event in page["events"] if line in event["message"]]
+        events = (event for page in pages for event in page["events"])
+        lines = (parsed("fetch_accounts", event["message"], event["timestamp"]) for event in events)
+        return [dict(line.members) for line in lines if line and line.message == "fetch ended"]
 
     # --- Flinks
 

@@ -1,5 +1,7 @@
 """Flinks at its worst, over real sockets, on the local stack: nobody waits for a poisoned neighbour."""
 
+import re
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -23,6 +25,8 @@ POISONS: dict[str, dict[str, Any]] = {
 }
 OVER = {"gzip bomb": "flinks_answer_too_large", "60 MB": "flinks_answer_too_large"}
 SLOW_ONES = ("hangs", "drips")
+AWS_WAS_SLOW = re.compile(r"[a-z0-9]+:\w+ (Read|Connect)TimeoutError")
+"""The one cause of a second try that is no neighbour's doing: on a busy machine AWS's double may answer late."""
 
 
 def poison(live: LiveService, login_id: str, fault: dict[str, Any]) -> None:
@@ -63,5 +67,6 @@ def test_nobody_in_a_batch_of_a_hundred_waits_for_a_poisoned_one(live: LiveServi
         live.until(sick[name], "ready")
 
     told = eventually(lambda: ended_of(live, well), "what the function says of everyone else")
-    # On a busy machine AWS's double may be too slow for one of them: that is no neighbour's doing.
-    assert [line for line in told if str(line.get("reason")).startswith("flinks_")] == []
+    again = [line for line in told if line["ending"] != "ready"]
+    assert [line for line in again if not AWS_WAS_SLOW.fullmatch(line["cause"])] == []
+    assert Counter(line["connectionId"] for line in told) == {id_: live.row(id_).attempt for id_ in well}
